@@ -1,0 +1,124 @@
+//! Job names: made and checked exactly as the Go program does, so that old and new programs share one queue.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use md5::Md5;
+
+use crate::words::{PusherId, SenderName, WordError};
+
+/// The name of a push job: `<pusher>_<hex hmac-md5(key = pusher, data)>`; for a pushall
+/// `<sender>_<hex hmac-md5(key = sender, workload)>`.
+///
+/// The name is the job's identity in Periodic and the sign that its workload is what was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobName(String);
+
+/// Why a text cannot be a job name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// The text is empty.
+    #[error("name is required.")]
+    Empty,
+    /// Over Periodic's limit.
+    #[error("name is {0} bytes long; the limit is 255")]
+    TooLong(usize),
+}
+
+impl JobName {
+    /// The name of the job that pushes `data` to `pusher`.
+    #[must_use]
+    pub fn for_push(pusher: &PusherId, data: &str) -> Self {
+        Self::sign(pusher.as_str(), data.as_bytes())
+    }
+
+    /// The name of the job that fans `workload` out over `sender`.
+    #[must_use]
+    pub fn for_pushall(sender: &SenderName, workload: &str) -> Self {
+        Self::sign(sender.as_str(), workload.as_bytes())
+    }
+
+    /// Takes a name that somebody else made, as in a request to cancel.
+    ///
+    /// # Errors
+    /// [`NameError`] if it is empty or longer than 255 bytes.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        match text.len() {
+            0 => Err(NameError::Empty),
+            1..=255 => Ok(Self(text.to_owned())),
+            len => Err(NameError::TooLong(len)),
+        }
+    }
+
+    /// Whom the job is for, if the name was made from this workload; `None` if it was not, and the job is to be
+    /// dropped: it did not come from a pusher.
+    #[must_use]
+    pub fn verify(&self, workload: &[u8]) -> Option<PusherId> {
+        let (owner, digest) = self.0.rsplit_once('_')?;
+        // Nothing secret is compared: the key is the owner, which stands in the name.
+        (hex_digest(owner, workload) == digest).then(|| PusherId::parse(owner).ok())?
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn sign(owner: &str, workload: &[u8]) -> Self {
+        Self(format!("{owner}_{}", hex_digest(owner, workload)))
+    }
+}
+
+impl fmt::Display for JobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<WordError> for NameError {
+    fn from(error: WordError) -> Self {
+        match error {
+            WordError::TooLong { len, .. } => Self::TooLong(len),
+            WordError::Empty(_) | WordError::Reserved(_) => Self::Empty,
+        }
+    }
+}
+
+fn hex_digest(key: &str, message: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let Ok(mut mac) = Hmac::<Md5>::new_from_slice(key.as_bytes()) else {
+        unreachable!("HMAC takes a key of any length (RFC 2104)");
+    };
+    mac.update(message);
+    let mut hex = String::with_capacity(32);
+    for byte in mac.finalize().into_bytes() {
+        hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        hex.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_go_program() {
+        let id = PusherId::parse("lupino").unwrap();
+        let data = "{\"subject\": \"subject\", \"text\": \"text\"}";
+        assert_eq!(JobName::for_push(&id, data).as_str(), "lupino_88bf72bd461965be993c0e6cee9cd061");
+        let id = PusherId::parse("日本").unwrap();
+        assert_eq!(JobName::for_push(&id, "ünïcode ✓").as_str(), "日本_42ff45e0905be635f00da6ff1b99ae01");
+    }
+
+    #[test]
+    fn a_name_verifies_only_with_its_own_workload() {
+        let id = PusherId::parse("under_score_id").unwrap();
+        let name = JobName::for_push(&id, "x");
+        assert_eq!(name.verify(b"x"), Some(id));
+        assert_eq!(name.verify(b"y"), None);
+        assert_eq!(JobName::parse("nounderscore").unwrap().verify(b"x"), None);
+        assert_eq!(JobName::parse("_5cd5b1dfdfcd979f1ca89ae7d5f702a9").unwrap().verify(b"x"), None);
+    }
+}

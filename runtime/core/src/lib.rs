@@ -1,0 +1,30 @@
+//! The words and the rules of pusher.
+//!
+//! This crate is the middle of the house: the words of the trade as types ([`Pusher`], [`Message`], [`Outcome`],
+//! [`JobName`] …), the ports through which the rest of the world is reached ([`Storer`], [`Queue`], [`Sender`],
+//! [`Pushers`]), and what can be done with them ([`Service`]: create, tag, push, pushall, cancel; [`RetryPolicy`]).
+//! It opens no socket and no file and reads no clock, so every rule here can be tested without any of them.
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod gojson;
+mod job_name;
+mod message;
+mod ports;
+mod pusher;
+mod retry;
+mod service;
+mod words;
+
+pub use job_name::{JobName, NameError};
+pub use message::{Failure, Fault, Message, Outcome, SendError};
+pub use ports::{
+    JobKey, NewJob, PushRequest, Pushers, PushersError, Queue, QueueError, Scope, Sender, StoreError, Storer,
+};
+pub use pusher::{Applied, Change, ContactFields, Pusher, PusherChange, PusherList};
+pub use retry::{DeadLetter, RetryPolicy, Verdict};
+pub use service::{Service, ServiceError};
+pub use words::{
+    FuncName, MAX_ID_BYTES, MAX_PREFIX_BYTES, MAX_SENDER_BYTES, MAX_TAG_BYTES, Prefix, PusherId, SenderName, Tag,
+    WordError,
+};

@@ -1,0 +1,148 @@
+//! The ports: what the rules need from the world, as traits. Adapters live in their own crates; only the `pusher` crate
+//! and tests join the two.
+//!
+//! Ports take batches (a slice of operations in, a result for each out) so that a networked backend fits behind them
+//! without touching a caller.
+
+use async_trait::async_trait;
+
+use crate::job_name::JobName;
+use crate::message::{Message, Outcome, SendError};
+use crate::pusher::{Applied, Pusher, PusherChange, PusherList};
+use crate::words::{FuncName, PusherId, SenderName, Tag};
+
+/// Why a store did not do as asked. Nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// There is no room: the map or the disk is full. Deleting makes room.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// What is stored cannot be read.
+    #[error("the stored record {key} cannot be read: {reason}")]
+    Corrupt {
+        /// Which record.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Anything else: the disk, the network, a store that is shutting down.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// Which recipients a page is taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// All that have this sender.
+    Sender(SenderName),
+    /// All that have this tag.
+    Tag(Tag),
+}
+
+/// Keeps recipients. One conformance suite ([`conformance`](crate) feature) says what every implementation must do.
+#[async_trait]
+pub trait Storer: Send + Sync {
+    /// Makes the changes in order and durably; one result for each, in the same order. A change that fails leaves the
+    /// others in force.
+    async fn apply(&self, changes: Vec<PusherChange>) -> Vec<Result<Applied, StoreError>>;
+
+    /// The recipients with these ids, in the same order; `None` where there is none.
+    async fn get(&self, ids: &[PusherId]) -> Result<Vec<Option<Pusher>>, StoreError>;
+
+    /// All recipients, newest first by `created_at` (then by id, descending): `size` of them after the first `from`.
+    async fn list(&self, from: u64, size: usize) -> Result<PusherList, StoreError>;
+
+    /// The ids in `scope` that come after `after` in ascending byte order, at most `size`. Paging with the last id as
+    /// the next `after` sees every id that was there throughout exactly once, whatever is added or deleted meanwhile.
+    async fn page(&self, scope: &Scope, after: Option<&PusherId>, size: usize) -> Result<Vec<PusherId>, StoreError>;
+}
+
+/// A job to submit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    /// Whose it is.
+    pub key: JobKey,
+    /// What the worker is given.
+    pub workload: String,
+    /// When to run it, in Unix seconds; 0 or the past: now.
+    pub sched_at: i64,
+}
+
+/// A job's identity: jobs are unique by func and name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct JobKey {
+    /// The queue.
+    pub func: FuncName,
+    /// The name in it.
+    pub name: JobName,
+}
+
+/// Why a queue did not take a job.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum QueueError {
+    /// There is no room; the job was not taken.
+    #[error("the queue is full: {0}")]
+    Full(String),
+    /// The queue cannot be reached or is stopping; whether the job was taken is not known. Submitting it again is safe:
+    /// the same job is taken once.
+    #[error("the queue is not available: {0}")]
+    Unavailable(String),
+}
+
+/// Takes jobs. An `Ok` is given only when the job is durable.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Submits jobs; one result for each, in the same order. A job whose key waits already replaces it; a job whose key
+    /// is being run is the same job and is not run again.
+    async fn submit(&self, jobs: Vec<NewJob>) -> Vec<Result<(), QueueError>>;
+
+    /// Removes jobs, whatever their state; a job that is not there is no error. A job being run is not interrupted.
+    async fn remove(&self, keys: Vec<JobKey>) -> Vec<Result<(), QueueError>>;
+}
+
+/// A channel: delivers one message at a time.
+#[async_trait]
+pub trait Sender: Send + Sync {
+    /// The channel's name, which is also its Periodic func after the prefix.
+    fn name(&self) -> &SenderName;
+
+    /// Delivers `message`. Must be safe to call many times at once.
+    async fn send(&self, message: Message) -> Result<Outcome, SendError>;
+}
+
+/// One message to one recipient, as an application or a sender asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushRequest {
+    /// The channel.
+    pub sender: SenderName,
+    /// The recipient.
+    pub pusher: PusherId,
+    /// What to say.
+    pub data: String,
+    /// When, in Unix seconds; 0: now.
+    pub sched_at: i64,
+    /// Push although the recipient has not switched the channel on.
+    pub force: bool,
+}
+
+/// Why a sender's request about recipients was not served.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PushersError {
+    /// The request itself is wrong: no such recipient, or the recipient lacks the sender.
+    #[error("{0}")]
+    Refused(String),
+    /// The API server or its store cannot be reached just now.
+    #[error("pushers are not available: {0}")]
+    Unavailable(String),
+}
+
+/// What a sender may be allowed to do with recipients. Served by [`Service`](crate::Service) directly where the worker
+/// runs inside the API server, and over HTTP where it runs alone.
+#[async_trait]
+pub trait Pushers: Send + Sync {
+    /// The recipient with this id.
+    async fn get(&self, id: &PusherId) -> Result<Option<Pusher>, PushersError>;
+
+    /// Pushes one message; the name of its job.
+    async fn push(&self, request: PushRequest) -> Result<JobName, PushersError>;
+}

@@ -1,0 +1,169 @@
+//! What becomes of a message after an attempt: the one retry rule for all senders.
+
+use crate::message::{Failure, Outcome, SendError};
+
+/// The longest a sender may put a message off, in seconds (7 days).
+const MAX_LATER: u32 = 7 * 24 * 3600;
+/// What a provider that says "slow down" without saying for how long is given, in seconds.
+const LIMITED_FLOOR: u32 = 60;
+
+/// When to try again, and when to stop.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetryPolicy {
+    /// Seconds to wait after the first failed attempt, the second, and so on. There is one attempt more than waits.
+    /// Default: 5 s, 30 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h.
+    pub schedule: Vec<u32>,
+    /// How far a wait may differ from the schedule, as a share of it, so that messages that failed together do not come
+    /// back together. Default: 0.2.
+    pub jitter: f64,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { schedule: vec![5, 30, 300, 1800, 7200, 18_000, 36_000, 36_000], jitter: 0.2 }
+    }
+}
+
+/// What to do with a job after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is delivered.
+    Done,
+    /// Try again after so many seconds.
+    Later {
+        /// Seconds from now; at least 1.
+        delay: u32,
+        /// What to say of it in the log.
+        reason: String,
+    },
+    /// Give up: it becomes a dead letter.
+    Dead {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A message that was given up, as it waits in the queue under [`Prefix::dead_func`](crate::Prefix::dead_func).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DeadLetter {
+    /// The func the job came from.
+    pub func: String,
+    /// What was to be delivered: the job's workload, with anything that is not UTF-8 replaced.
+    pub data: String,
+    /// Why it was given up.
+    pub reason: String,
+    /// How many attempts were made.
+    pub attempts: u32,
+}
+
+impl RetryPolicy {
+    /// How many attempts a message gets.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        u32::try_from(self.schedule.len()).unwrap_or(u32::MAX - 1) + 1
+    }
+
+    /// Judges attempt number `attempt` (1 for the first). `chance` is a number from 0 to 1 that spreads the waits.
+    #[must_use]
+    pub fn judge(&self, attempt: u32, result: &Result<Outcome, SendError>, chance: f64) -> Verdict {
+        let reason = match result {
+            Ok(Outcome::Done) => return Verdict::Done,
+            Ok(Outcome::Later(seconds)) => format!("the sender asked for {seconds} s"),
+            Err(SendError::Failure(failure @ Failure::Permanent(_))) => {
+                return Verdict::Dead { reason: failure.to_string() };
+            }
+            Err(error) => error.to_string(),
+        };
+        let step = usize::try_from(attempt.saturating_sub(1)).ok().and_then(|i| self.schedule.get(i).copied());
+        let Some(step) = step else {
+            return Verdict::Dead { reason: format!("given up after {attempt} attempts; the last one: {reason}") };
+        };
+        let spread = self.spread(step, chance);
+        let delay = match result {
+            Ok(Outcome::Later(seconds)) => *seconds,
+            // At least what the provider asked for; beyond that the schedule decides, up to twice the step.
+            Err(SendError::Failure(Failure::Limited(asked))) => {
+                let floor = asked.unwrap_or(LIMITED_FLOOR);
+                spread.clamp(floor, floor.max(step.saturating_mul(2)))
+            }
+            _ => spread,
+        };
+        Verdict::Later { delay: delay.clamp(1, MAX_LATER), reason }
+    }
+
+    fn spread(&self, step: u32, chance: f64) -> u32 {
+        let factor = 1.0 + self.jitter * (2.0 * chance.clamp(0.0, 1.0) - 1.0);
+        // The product is within u32 or saturates: both are waits that a person would call "long".
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturating and never negative")]
+        let seconds = (f64::from(step) * factor).round() as u32;
+        seconds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Fault;
+
+    fn delay(policy: &RetryPolicy, attempt: u32, result: &Result<Outcome, SendError>) -> Option<u32> {
+        match policy.judge(attempt, result, 0.5) {
+            Verdict::Later { delay, .. } => Some(delay),
+            _ => None,
+        }
+    }
+
+    fn failed(failure: Failure) -> Result<Outcome, SendError> {
+        Err(failure.into())
+    }
+
+    #[test]
+    fn failures_and_faults_follow_the_schedule_and_then_die() {
+        let policy = RetryPolicy::default();
+        for error in
+            [failed(Failure::Temporary("x".into())), Err(Fault::Trap("x".into()).into()), Err(Fault::Cpu(200).into())]
+        {
+            let waits: Vec<_> = (1..=9).map(|n| delay(&policy, n, &error)).collect();
+            let expected = [5, 30, 300, 1800, 7200, 18_000, 36_000, 36_000].map(Some);
+            assert_eq!(waits[..8], expected);
+            assert_eq!(waits[8], None);
+            assert!(matches!(policy.judge(9, &error, 0.5), Verdict::Dead { .. }));
+        }
+        assert_eq!(policy.attempts(), 9);
+    }
+
+    #[test]
+    fn a_permanent_failure_dies_at_once() {
+        let verdict = RetryPolicy::default().judge(1, &failed(Failure::Permanent("no address".into())), 0.5);
+        assert_eq!(verdict, Verdict::Dead { reason: "permanent: no address".into() });
+    }
+
+    #[test]
+    fn a_limit_is_respected() {
+        let policy = RetryPolicy::default();
+        assert_eq!(delay(&policy, 1, &failed(Failure::Limited(None))), Some(60));
+        assert_eq!(delay(&policy, 1, &failed(Failure::Limited(Some(7)))), Some(7));
+        assert_eq!(delay(&policy, 1, &failed(Failure::Limited(Some(120)))), Some(120));
+        assert_eq!(delay(&policy, 3, &failed(Failure::Limited(Some(7)))), Some(300));
+        assert_eq!(delay(&policy, 3, &failed(Failure::Limited(Some(u32::MAX)))), Some(MAX_LATER));
+    }
+
+    #[test]
+    fn later_is_the_senders_choice_within_bounds_and_counts() {
+        let policy = RetryPolicy::default();
+        assert_eq!(delay(&policy, 1, &Ok(Outcome::Later(10))), Some(10));
+        assert_eq!(delay(&policy, 1, &Ok(Outcome::Later(0))), Some(1));
+        assert_eq!(delay(&policy, 1, &Ok(Outcome::Later(u32::MAX))), Some(MAX_LATER));
+        assert_eq!(delay(&policy, 9, &Ok(Outcome::Later(10))), None);
+    }
+
+    #[test]
+    fn jitter_stays_within_a_fifth() {
+        let policy = RetryPolicy::default();
+        let error = failed(Failure::Temporary("x".into()));
+        let at = |chance| match policy.judge(3, &error, chance) {
+            Verdict::Later { delay, .. } => delay,
+            _ => 0,
+        };
+        assert_eq!((at(0.0), at(0.5), at(1.0)), (240, 300, 360));
+    }
+}

@@ -1,0 +1,225 @@
+//! What can be done: each operation of the API as one function over the ports.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Serialize;
+
+use crate::gojson;
+use crate::job_name::JobName;
+use crate::ports::{JobKey, NewJob, PushRequest, Pushers, PushersError, Queue, QueueError, StoreError, Storer};
+use crate::pusher::{Applied, Change, ContactFields, Pusher, PusherChange, PusherList};
+use crate::words::{Prefix, PusherId, SenderName, Tag};
+
+/// Why an operation was not done. Nothing was changed, unless the variant says otherwise.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ServiceError {
+    /// There is no such recipient. The sentence is the Go program's.
+    #[error("pusher {0} not exists.")]
+    NoSuchPusher(PusherId),
+    /// The recipient has not switched the sender on. The sentence is the Go program's.
+    #[error("not such pusher {0}")]
+    SenderNotAdded(PusherId),
+    /// The store did not do as asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queue did not do as asked.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// The operations, over the ports they need. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    storer: Arc<dyn Storer>,
+    queue: Arc<dyn Queue>,
+    prefix: Prefix,
+}
+
+/// The workload of a pushall job: keys in Go's order, `tag` there even when empty.
+#[derive(Serialize)]
+struct PushAll<'a> {
+    data: &'a str,
+    tag: &'a str,
+}
+
+impl Service {
+    /// Operations that keep recipients in `storer` and submit jobs to `queue` under `prefix`.
+    #[must_use]
+    pub fn new(storer: Arc<dyn Storer>, queue: Arc<dyn Queue>, prefix: Prefix) -> Self {
+        Self { storer, queue, prefix }
+    }
+
+    /// The recipient, if there is one.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSuchPusher`], or the store failed.
+    pub async fn get(&self, id: &PusherId) -> Result<Pusher, ServiceError> {
+        let found = self.storer.get(std::slice::from_ref(id)).await?;
+        found.into_iter().next().flatten().ok_or_else(|| ServiceError::NoSuchPusher(id.clone()))
+    }
+
+    /// `size` recipients after the first `from`, newest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn list(&self, from: u64, size: usize) -> Result<PusherList, ServiceError> {
+        Ok(self.storer.list(from, size).await?)
+    }
+
+    /// Creates a recipient, or sets the given contact fields of one that is there.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn create(&self, id: PusherId, fields: ContactFields) -> Result<Applied, ServiceError> {
+        self.change(id, Change::Put(fields)).await
+    }
+
+    /// Sets the given contact fields.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSuchPusher`], or the store failed.
+    pub async fn update(&self, id: PusherId, fields: ContactFields) -> Result<Applied, ServiceError> {
+        self.change(id, Change::Update(fields)).await
+    }
+
+    /// Forgets a recipient; one that is not there is no error, as in the Go program.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn delete(&self, id: PusherId) -> Result<(), ServiceError> {
+        match self.change(id, Change::Delete).await {
+            Ok(_) | Err(ServiceError::NoSuchPusher(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Switches a channel on.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSuchPusher`], or the store failed.
+    pub async fn add_sender(&self, id: PusherId, sender: SenderName) -> Result<Applied, ServiceError> {
+        self.change(id, Change::AddSender(sender)).await
+    }
+
+    /// Switches a channel off.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSuchPusher`], or the store failed.
+    pub async fn remove_sender(&self, id: PusherId, sender: SenderName) -> Result<Applied, ServiceError> {
+        self.change(id, Change::RemoveSender(sender)).await
+    }
+
+    /// Puts a label on.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSuchPusher`], or the store failed.
+    pub async fn add_tag(&self, id: PusherId, tag: Tag) -> Result<Applied, ServiceError> {
+        self.change(id, Change::AddTag(tag)).await
+    }
+
+    /// Takes a label off.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSuchPusher`], or the store failed.
+    pub async fn remove_tag(&self, id: PusherId, tag: Tag) -> Result<Applied, ServiceError> {
+        self.change(id, Change::RemoveTag(tag)).await
+    }
+
+    /// Accepts one message to one recipient. When this returns, the message is durable.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSuchPusher`], [`ServiceError::SenderNotAdded`], or the store or queue failed.
+    pub async fn push(&self, request: PushRequest) -> Result<JobName, ServiceError> {
+        let pusher = self.get(&request.pusher).await?;
+        if !request.force && !pusher.has_sender(&request.sender) {
+            return Err(ServiceError::SenderNotAdded(request.pusher));
+        }
+        let name = JobName::for_push(&request.pusher, &request.data);
+        self.submit(&request.sender, name, request.data, request.sched_at).await
+    }
+
+    /// Accepts one message to every recipient that has `sender` and, unless it is empty, `tag`. The job waits for a
+    /// worker that runs the `pushall` sender.
+    ///
+    /// # Errors
+    /// The queue failed.
+    pub async fn pushall(
+        &self,
+        sender: &SenderName,
+        tag: &str,
+        data: &str,
+        sched_at: i64,
+    ) -> Result<JobName, ServiceError> {
+        let workload = gojson::to_string(&PushAll { data, tag })
+            .map_err(|e| StoreError::Failed(format!("the workload has no JSON form: {e}")))?;
+        let name = JobName::for_pushall(sender, &workload);
+        self.submit(&pushall_sender(), name, workload, sched_at).await
+    }
+
+    /// Cancels a push (`sender` as it was pushed to) or a pushall (`sender` = `pushall`) that has not gone out. One that
+    /// is not there is no error, as in the Go program.
+    ///
+    /// # Errors
+    /// The queue failed.
+    pub async fn cancel(&self, sender: &SenderName, name: JobName) -> Result<(), ServiceError> {
+        let key = JobKey { func: self.prefix.func(sender), name };
+        Ok(one(self.queue.remove(vec![key]).await)?)
+    }
+
+    async fn submit(
+        &self,
+        sender: &SenderName,
+        name: JobName,
+        workload: String,
+        sched_at: i64,
+    ) -> Result<JobName, ServiceError> {
+        let key = JobKey { func: self.prefix.func(sender), name: name.clone() };
+        one(self.queue.submit(vec![NewJob { key, workload, sched_at }]).await)?;
+        Ok(name)
+    }
+
+    async fn change(&self, id: PusherId, change: Change) -> Result<Applied, ServiceError> {
+        let applied = self.storer.apply(vec![PusherChange { id: id.clone(), change }]).await.into_iter().next();
+        match applied {
+            Some(Ok(Applied::Missing)) => Err(ServiceError::NoSuchPusher(id)),
+            Some(result) => Ok(result?),
+            None => Err(StoreError::Failed("the store gave no result".into()).into()),
+        }
+    }
+}
+
+/// The sender that turns one pushall into one push per recipient.
+fn pushall_sender() -> SenderName {
+    let Ok(name) = SenderName::parse("pushall") else { unreachable!("a short constant that is not reserved") };
+    name
+}
+
+/// The one result of a batch of one.
+fn one(results: Vec<Result<(), QueueError>>) -> Result<(), QueueError> {
+    results.into_iter().next().unwrap_or_else(|| Err(QueueError::Unavailable("the queue gave no result".into())))
+}
+
+#[async_trait]
+impl Pushers for Service {
+    async fn get(&self, id: &PusherId) -> Result<Option<Pusher>, PushersError> {
+        match Self::get(self, id).await {
+            Ok(pusher) => Ok(Some(pusher)),
+            Err(ServiceError::NoSuchPusher(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn push(&self, request: PushRequest) -> Result<JobName, PushersError> {
+        Ok(Self::push(self, request).await?)
+    }
+}
+
+impl From<ServiceError> for PushersError {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::NoSuchPusher(_) | ServiceError::SenderNotAdded(_) => Self::Refused(error.to_string()),
+            ServiceError::Store(_) | ServiceError::Queue(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
