@@ -1,0 +1,122 @@
+//! What a request is told when it is not served: one sentence for people, a status for programs, and a log event.
+
+use axum::http::header::{HeaderValue, RETRY_AFTER};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use pusher_core::{NameError, QueueError, ServiceError, StoreError, WordError};
+
+use crate::binding::BindingErrors;
+use crate::reply;
+
+/// Seconds a client is asked to wait before it asks again.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// Why a request was not served. Nothing was changed, except where the sentence says that it is not known.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// There is no such path.
+    NoSuchPage,
+    /// The request is wrong, or asks for what is not there; `{"err": sentence}`.
+    Refused { status: StatusCode, sentence: String },
+    /// A push or pushall does not bind; the list of what is wrong, as the Go program's library writes it.
+    Binding(BindingErrors),
+    /// The operation was refused or failed.
+    Service(ServiceError),
+    /// Not now: too busy, or too slow.
+    Unavailable(String),
+}
+
+impl ApiError {
+    fn refused(status: StatusCode, sentence: impl Into<String>) -> Self {
+        Self::Refused { status, sentence: sentence.into() }
+    }
+
+    /// 400: the request does not mean anything.
+    pub(crate) fn bad_request(sentence: impl Into<String>) -> Self {
+        Self::refused(StatusCode::BAD_REQUEST, sentence)
+    }
+
+    /// 406: a field that must be given is not.
+    pub(crate) fn not_acceptable(sentence: impl Into<String>) -> Self {
+        Self::refused(StatusCode::NOT_ACCEPTABLE, sentence)
+    }
+
+    /// 404 for a request that names no recipient: nobody is called "". The sentence is the Go program's.
+    pub(crate) fn nobody() -> Self {
+        Self::refused(StatusCode::NOT_FOUND, "pusher  not exists.")
+    }
+
+    /// 405; axum adds `Allow`.
+    pub(crate) fn method_not_allowed(method: &Method) -> Self {
+        Self::refused(StatusCode::METHOD_NOT_ALLOWED, format!("the method {method} is not allowed here; see Allow"))
+    }
+
+    /// 413: the body is longer than `limit` bytes.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        Self::refused(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than the limit of {limit} bytes"))
+    }
+}
+
+impl From<ServiceError> for ApiError {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(error)
+    }
+}
+
+impl From<WordError> for ApiError {
+    fn from(error: WordError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<NameError> for ApiError {
+    fn from(error: NameError) -> Self {
+        match error {
+            NameError::Empty => Self::not_acceptable(error.to_string()),
+            NameError::TooLong(_) => Self::bad_request(error.to_string()),
+        }
+    }
+}
+
+impl From<BindingErrors> for ApiError {
+    fn from(errors: BindingErrors) -> Self {
+        Self::Binding(errors)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, sentence) = match self {
+            Self::NoSuchPage => return reply::page_not_found(),
+            Self::Binding(errors) => {
+                tracing::debug!(status = errors.status().as_u16(), "request refused: it does not bind");
+                return errors.into_response();
+            }
+            Self::Refused { status, sentence } => (status, sentence),
+            Self::Service(error) => (service_status(&error), error.to_string()),
+            Self::Unavailable(sentence) => (StatusCode::SERVICE_UNAVAILABLE, sentence),
+        };
+        if status.is_server_error() {
+            tracing::error!(status = status.as_u16(), error = sentence, "request failed");
+        } else {
+            tracing::debug!(status = status.as_u16(), error = sentence, "request refused");
+        }
+        let mut response = reply::error(status, &sentence);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
+        }
+        response
+    }
+}
+
+fn service_status(error: &ServiceError) -> StatusCode {
+    match error {
+        ServiceError::NoSuchPusher(_) => StatusCode::NOT_FOUND,
+        ServiceError::SenderNotAdded(_) => StatusCode::NOT_ACCEPTABLE,
+        ServiceError::Store(StoreError::Full(_)) | ServiceError::Queue(QueueError::Full(_)) => {
+            StatusCode::INSUFFICIENT_STORAGE
+        }
+        ServiceError::Queue(QueueError::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+        ServiceError::Store(StoreError::Corrupt { .. } | StoreError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

@@ -1,0 +1,26 @@
+//! The REST API over the ports of pusher-core.
+//!
+//! [`router`] is an axum [`Router`](axum::Router): serve it, or mount it in a server of your own. Its replies are those
+//! of the Go program, byte for byte, wherever those were right; `tests/golden` holds the recordings and says where they
+//! were not.
+//!
+//! How it fits: `routes` names every path and sends it to a handler; `pushers` and `senders` hold the handlers, one
+//! short function an operation. A request is read by `path` (names in the path), `form` (Go's `req.Form`) or `binding`
+//! (the form, multipart and JSON bodies of push and pushall, with `json` and `json_syntax` for the last); answers are
+//! written by `reply` and `error`; `limits` stands before them all. Nothing here knows a store or a queue: all work is
+//! done by [`pusher_core::Service`].
+
+mod binding;
+mod error;
+mod form;
+mod json;
+mod json_syntax;
+mod limits;
+mod path;
+mod pushers;
+mod reply;
+mod routes;
+mod senders;
+
+pub use limits::Limits;
+pub use routes::router;

@@ -1,0 +1,178 @@
+//! What one request, and all requests together, may take.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, EXPECT};
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use tokio::sync::Semaphore;
+use tower::{Layer, Service};
+
+use crate::error::ApiError;
+
+/// How much of a body that is too long is read and thrown away before the 413, so that a client that writes all before
+/// it reads gets to see it. 16 MiB: any honest mistake; beyond that the connection is cut.
+const DRAIN: usize = 16 * 1024 * 1024;
+
+/// What one request, and all requests together, may take. The bodies being read take at most `body` × `concurrent`
+/// bytes of memory.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Longest body in bytes; a longer one is answered 413. Default: 2 MiB.
+    pub body: usize,
+    /// Longest time from the request's head to its answer; after that it is answered 503, and whether it was done is not
+    /// known. Default: 30 s.
+    pub timeout: Duration,
+    /// Most requests served at once; one more is answered 503 with `Retry-After`. Default: 1024, because pushes that
+    /// wait together share a commit.
+    pub concurrent: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body: 2 * 1024 * 1024, timeout: Duration::from_secs(30), concurrent: 1024 }
+    }
+}
+
+/// Puts the limits before each route. A [`Layer`] written out, because middleware made from a function costs as much as
+/// all else that is done for a small request.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    permits: Arc<Semaphore>,
+    body: usize,
+    timeout: Duration,
+}
+
+impl Guard {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let permits = Arc::new(Semaphore::new(limits.concurrent.min(Semaphore::MAX_PERMITS)));
+        Self { permits, body: limits.body, timeout: limits.timeout }
+    }
+
+    /// Serves `request` by `inner`, if there is room for it, and not for longer than the time it has.
+    fn serve<S>(&self, inner: &mut S, request: Request) -> BoxFuture
+    where
+        S: Service<Request, Response = Response, Error = Infallible>,
+        S::Future: Send + 'static,
+    {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            let busy = ApiError::Unavailable("too many requests are being served; ask again".into());
+            return Box::pin(async { Ok(busy.into_response()) });
+        };
+        let (timeout, limit) = (self.timeout, self.body);
+        if declared_length(request.headers()).is_some_and(|length| length > limit) {
+            return Box::pin(async move {
+                let _permit = permit;
+                if !request.headers().contains_key(EXPECT) {
+                    _ = tokio::time::timeout(timeout, drain(request.into_body())).await;
+                }
+                Ok(ApiError::too_large(limit).into_response())
+            });
+        }
+        let served = inner.call(request);
+        Box::pin(async move {
+            let _permit = permit;
+            tokio::time::timeout(timeout, served).await.unwrap_or_else(|_| {
+                let seconds = timeout.as_secs_f32();
+                let late = format!("not served within {seconds} s; whether it was done is not known");
+                Ok(ApiError::Unavailable(late).into_response())
+            })
+        })
+    }
+}
+
+type BoxFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { guard: self.clone(), inner }
+    }
+}
+
+/// A route behind its [`Guard`].
+#[derive(Clone)]
+pub(crate) struct Guarded<S> {
+    guard: Guard,
+    inner: S,
+}
+
+impl<S> Service<Request> for Guarded<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> BoxFuture {
+        self.guard.serve(&mut self.inner, request)
+    }
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The whole body, if it is not longer than `limit` bytes. One that came in one piece is not copied.
+pub(crate) async fn read(mut body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    let first = next_chunk(&mut body).await?.unwrap_or_default();
+    let Some(second) = next_chunk(&mut body).await? else {
+        return if first.len() > limit { Err(ApiError::too_large(limit)) } else { Ok(first) };
+    };
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(limit);
+    let mut whole = BytesMut::with_capacity((first.len() + second.len()).saturating_add(expected).min(limit));
+    let mut next = Some(first);
+    let mut after = Some(second);
+    while let Some(chunk) = next {
+        if whole.len() + chunk.len() > limit {
+            drain(body).await;
+            return Err(ApiError::too_large(limit));
+        }
+        whole.extend_from_slice(&chunk);
+        next = match after.take() {
+            Some(chunk) => Some(chunk),
+            None => next_chunk(&mut body).await?,
+        };
+    }
+    Ok(whole.freeze())
+}
+
+async fn drain(mut body: Body) {
+    let mut left = DRAIN;
+    while let Ok(Some(chunk)) = next_chunk(&mut body).await {
+        left = left.saturating_sub(chunk.len());
+        if left == 0 {
+            return;
+        }
+    }
+}
+
+async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
+    loop {
+        match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
+            None => return Ok(None),
+            Some(Err(error)) => return Err(ApiError::bad_request(format!("the body could not be read: {error}"))),
+            // Trailers are not data: they are passed over.
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}

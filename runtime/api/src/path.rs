@@ -1,0 +1,56 @@
+//! The names in a path, parsed into core's words at the edge. A name may hold a slash, percent-encoded.
+
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use pusher_core::{PusherId, SenderName, Tag};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::ApiError;
+
+/// `/pusher/pushers/{pusher}/`
+#[derive(Deserialize)]
+pub(crate) struct OfPusher {
+    pub(crate) pusher: PusherId,
+}
+
+/// `/pusher/pushers/{pusher}/{tag}/`
+#[derive(Deserialize)]
+pub(crate) struct OfTag {
+    pub(crate) pusher: PusherId,
+    pub(crate) tag: Tag,
+}
+
+/// `/pusher/{sender}/…`
+#[derive(Deserialize)]
+pub(crate) struct OfSender {
+    pub(crate) sender: SenderName,
+}
+
+/// Takes the names from the path, or answers 400 with the reason. A path that lacks a name is no path: 404.
+pub(crate) struct Named<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if parts.uri.path().contains("//") {
+            return Err(ApiError::NoSuchPage);
+        }
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(names)) => Ok(Self(names)),
+            Err(PathRejection::FailedToDeserializePathParams(error)) => Err(match error.into_kind() {
+                ErrorKind::InvalidUtf8InPathParam { key } => {
+                    ApiError::bad_request(format!("the {key} in the path is not UTF-8"))
+                }
+                ErrorKind::DeserializeError { message, .. } | ErrorKind::Message(message) => {
+                    ApiError::bad_request(message)
+                }
+                other => ApiError::bad_request(other.to_string()),
+            }),
+            Err(other) => Err(ApiError::bad_request(other.to_string())),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The router as its clients see it, over a real service and a store and queue in memory.
+
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+mod bad_input;
+mod bench;
+mod failures;
+mod golden;
+mod limits;
+mod paths;
