@@ -1,0 +1,244 @@
+//! The operations: what each asks of the server, and what it gets back.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pusher_core::{
+    ContactFields, JobName, PushRequest, Pusher, PusherId, PusherList, Pushers, PushersError, SenderName, Tag,
+};
+use reqwest::Method;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::call::{Call, segment};
+use crate::error::ClientError;
+use crate::transport::{Options, Transport};
+
+/// A client of one API server. Cheap to clone; clones share their connections.
+///
+/// All operations fail with a [`ClientError`], whose variants say whether the server refused, failed or was not there.
+#[derive(Debug, Clone)]
+pub struct Client {
+    transport: Transport,
+}
+
+impl Client {
+    /// A client of the server at `base` ([`base_url`](crate::base_url) makes one from text). It connects when it is
+    /// first used.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] if the TLS library cannot be set up.
+    pub fn new(base: Url, options: Options) -> Result<Self, ClientError> {
+        Ok(Self { transport: Transport::new(base, options)? })
+    }
+
+    /// The recipient.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] if there is none.
+    pub async fn get(&self, id: &PusherId) -> Result<Pusher, ClientError> {
+        #[derive(Deserialize)]
+        struct One {
+            pusher: Pusher,
+        }
+        let One { pusher } = read(&self.transport.send(&Call::new(Method::GET, pusher_path(id)?)).await?)?;
+        Ok(pusher)
+    }
+
+    /// `size` recipients after the first `from`, newest first. The server gives 100 at most.
+    ///
+    /// # Errors
+    /// If the server cannot be asked.
+    pub async fn list(&self, from: u64, size: usize) -> Result<PusherList, ClientError> {
+        #[derive(Deserialize)]
+        struct List {
+            pushers: Option<Vec<Pusher>>,
+            total: u64,
+        }
+        let call = Call::new(Method::GET, "/pusher/pushers/".to_owned())
+            .with("from", &from.to_string())
+            .with("size", &size.to_string());
+        let List { pushers, total } = read(&self.transport.send(&call).await?)?;
+        Ok(PusherList { total, pushers: pushers.unwrap_or_default() })
+    }
+
+    /// Creates a recipient, or sets the given contact fields of one that is there.
+    ///
+    /// # Errors
+    /// If the server refuses or cannot be asked.
+    pub async fn create(&self, id: &PusherId, fields: &ContactFields) -> Result<(), ClientError> {
+        let call = Call::new(Method::POST, "/pusher/pushers/".to_owned()).with("pusher", id.as_str());
+        self.done(&contact(call, fields)).await
+    }
+
+    /// Sets the given contact fields. The server takes an empty one for one that is not given; [`create`](Self::create)
+    /// can empty a field.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] if there is no such recipient.
+    pub async fn update(&self, id: &PusherId, fields: &ContactFields) -> Result<(), ClientError> {
+        self.done(&contact(Call::new(Method::POST, pusher_path(id)?), fields)).await
+    }
+
+    /// Forgets a recipient; one that is not there is no error.
+    ///
+    /// # Errors
+    /// If the server cannot be asked.
+    pub async fn delete(&self, id: &PusherId) -> Result<(), ClientError> {
+        self.done(&Call::new(Method::DELETE, pusher_path(id)?)).await
+    }
+
+    /// Switches a channel on.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] if there is no such recipient.
+    pub async fn add_sender(&self, id: &PusherId, sender: &SenderName) -> Result<(), ClientError> {
+        self.done(&sender_call(sender, "add")?.with("pusher", id.as_str())).await
+    }
+
+    /// Switches a channel off.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] if there is no such recipient.
+    pub async fn remove_sender(&self, id: &PusherId, sender: &SenderName) -> Result<(), ClientError> {
+        self.done(&sender_call(sender, "delete")?.with("pusher", id.as_str())).await
+    }
+
+    /// Puts a label on.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] if there is no such recipient.
+    pub async fn add_tag(&self, id: &PusherId, tag: &Tag) -> Result<(), ClientError> {
+        self.done(&Call::new(Method::POST, tag_path(id, tag)?)).await
+    }
+
+    /// Takes a label off.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] if there is no such recipient.
+    pub async fn remove_tag(&self, id: &PusherId, tag: &Tag) -> Result<(), ClientError> {
+        self.done(&Call::new(Method::DELETE, tag_path(id, tag)?)).await
+    }
+
+    /// Pushes one message to one recipient; the name of its job. When this returns, the message is durable.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] if there is no such recipient, [`ClientError::Refused`] if it has not switched the
+    /// channel on.
+    pub async fn push(&self, request: &PushRequest) -> Result<JobName, ClientError> {
+        let call = sender_call(&request.sender, "push")?
+            .not_idempotent()
+            .with("pusher", request.pusher.as_str())
+            .with("data", &request.data)
+            .with_some("schedat", sched_at(request.sched_at).as_deref())
+            .with_some("force", request.force.then_some("true"));
+        self.accepted(&call).await
+    }
+
+    /// Pushes one message to every recipient that has `sender` and, if one is given, `tag`; the name of its job.
+    /// `sched_at` is when, in Unix seconds; 0: now.
+    ///
+    /// # Errors
+    /// If the server refuses or cannot be asked.
+    pub async fn pushall(
+        &self,
+        sender: &SenderName,
+        tag: Option<&Tag>,
+        data: &str,
+        sched_at: i64,
+    ) -> Result<JobName, ClientError> {
+        let call = sender_call(sender, "pushall")?
+            .not_idempotent()
+            .with("data", data)
+            .with_some("tag", tag.map(Tag::as_str))
+            .with_some("schedat", self::sched_at(sched_at).as_deref());
+        self.accepted(&call).await
+    }
+
+    /// Cancels a push (`sender` as it was pushed to) or a pushall (`sender` = `pushall`) that has not gone out; one that
+    /// is not there is no error.
+    ///
+    /// # Errors
+    /// If the server cannot be asked.
+    pub async fn cancel(&self, sender: &SenderName, name: &JobName) -> Result<(), ClientError> {
+        self.done(&sender_call(sender, "cancelpush")?.with("name", name.as_str())).await
+    }
+
+    /// Sends a call that is answered with nothing but that it was done.
+    async fn done(&self, call: &Call) -> Result<(), ClientError> {
+        #[derive(Deserialize)]
+        struct Done {
+            #[serde(rename = "result")]
+            _result: String,
+        }
+        read::<Done>(&self.transport.send(call).await?).map(|_| ())
+    }
+
+    /// Sends a call that is answered with the name of a job.
+    async fn accepted(&self, call: &Call) -> Result<JobName, ClientError> {
+        #[derive(Deserialize)]
+        struct Accepted {
+            name: String,
+        }
+        let Accepted { name } = read(&self.transport.send(call).await?)?;
+        JobName::parse(&name).map_err(|error| ClientError::Unexpected(error.to_string()))
+    }
+}
+
+fn pusher_path(id: &PusherId) -> Result<String, ClientError> {
+    Ok(format!("/pusher/pushers/{}/", segment(id.as_str())?))
+}
+
+fn tag_path(id: &PusherId, tag: &Tag) -> Result<String, ClientError> {
+    Ok(format!("{}{}/", pusher_path(id)?, segment(tag.as_str())?))
+}
+
+fn sender_call(sender: &SenderName, operation: &str) -> Result<Call, ClientError> {
+    Ok(Call::new(Method::POST, format!("/pusher/{}/{operation}", segment(sender.as_str())?)))
+}
+
+fn contact(call: Call, fields: &ContactFields) -> Call {
+    let created_at = fields.created_at.map(|seconds| seconds.to_string());
+    call.with_some("email", fields.email.as_deref())
+        .with_some("nickname", fields.nickname.as_deref())
+        .with_some("phoneNumber", fields.phone_number.as_deref())
+        .with_some("createdAt", created_at.as_deref())
+}
+
+fn sched_at(seconds: i64) -> Option<String> {
+    (seconds != 0).then(|| seconds.to_string())
+}
+
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ClientError> {
+    serde_json::from_slice(body).map_err(|error| ClientError::Unexpected(error.to_string()))
+}
+
+#[async_trait]
+impl Pushers for Client {
+    async fn get(&self, id: &PusherId) -> Result<Option<Pusher>, PushersError> {
+        match Self::get(self, id).await {
+            Ok(pusher) => Ok(Some(pusher)),
+            Err(ClientError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn push(&self, request: PushRequest) -> Result<JobName, PushersError> {
+        Ok(Self::push(self, &request).await?)
+    }
+}
+
+impl From<ClientError> for PushersError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            // As the service words it when there is no HTTP between.
+            ClientError::NotFound(sentence) | ClientError::Refused { sentence, .. } => Self::Refused(sentence),
+            ClientError::Unaddressable(_) => Self::Refused(error.to_string()),
+            ClientError::Unavailable(sentence) => Self::Unavailable(sentence),
+            ClientError::Failed { .. }
+            | ClientError::Unreachable(_)
+            | ClientError::Unexpected(_)
+            | ClientError::BaseUrl { .. } => Self::Unavailable(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Sends a call, and again where that is safe and may help.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Response, StatusCode, redirect};
+use url::Url;
+
+use crate::call::Call;
+use crate::error::ClientError;
+
+/// The longest wait between two tries, whatever the server asks for.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// How patient a client is.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Longest time for one try, from the first byte sent to the last received. Default: 35 s, a little more than the
+    /// server gives itself.
+    pub timeout: Duration,
+    /// Longest time to connect. Default: 5 s.
+    pub connect_timeout: Duration,
+    /// How often a call is tried again after the first try. Default: 3. A 503 and a connection that cannot be made are
+    /// tried again for every call; a connection that breaks or a try that takes too long, only for calls that may be
+    /// done twice, which are all but push and pushall. A push that was answered 503 may have been taken: the second one
+    /// is the same job by its name and, as long as that waits or runs, goes out once.
+    pub retries: u32,
+    /// The wait before the second try; it doubles with each, up to 10 s, and varies by half. A server that names a time
+    /// (`Retry-After`) is given at least that. Default: 100 ms.
+    pub backoff: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(35),
+            connect_timeout: Duration::from_secs(5),
+            retries: 3,
+            backoff: Duration::from_millis(100),
+        }
+    }
+}
+
+/// The connections to one server. Cheap to clone; clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Transport {
+    http: reqwest::Client,
+    base: Url,
+    retries: u32,
+    backoff: Duration,
+}
+
+/// Why a try failed, and when the server would like the next.
+struct Failure {
+    error: ClientError,
+    retry_after: Duration,
+}
+
+impl Transport {
+    pub(crate) fn new(base: Url, options: Options) -> Result<Self, ClientError> {
+        let http = reqwest::Client::builder()
+            .timeout(options.timeout)
+            .connect_timeout(options.connect_timeout)
+            // The server sends none, and a proxy is for the one who starts the program to choose, not the environment.
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(ClientError::Unreachable)?;
+        Ok(Self { http, base, retries: options.retries, backoff: options.backoff })
+    }
+
+    /// The body of the answer, once the server says that the call was done.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Bytes, ClientError> {
+        let mut tries = 0;
+        loop {
+            let Failure { error, retry_after } = match self.once(call).await {
+                Ok(body) => return Ok(body),
+                Err(failure) => failure,
+            };
+            if tries == self.retries || !may_repeat(call, &error) {
+                return Err(error);
+            }
+            let wait = self.wait(tries).max(retry_after).min(MAX_WAIT);
+            tries += 1;
+            tracing::debug!(tries, wait = wait.as_secs_f32(), error = error.to_string(), "trying again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn once(&self, call: &Call) -> Result<Bytes, Failure> {
+        let unreachable = |error: reqwest::Error| Failure::from(ClientError::Unreachable(error.without_url()));
+        let response = self.http.execute(call.request(&self.base)?).await.map_err(unreachable)?;
+        let (status, retry_after) = (response.status(), retry_after(&response));
+        let body = response.bytes().await.map_err(unreachable)?;
+        if status == StatusCode::OK {
+            Ok(body)
+        } else {
+            Err(Failure { error: ClientError::from_answer(status, &body), retry_after })
+        }
+    }
+
+    /// How long to wait after so many tries: twice as long each time, give or take half, so that clients that failed
+    /// together do not come back together.
+    fn wait(&self, tries: u32) -> Duration {
+        let chance = getrandom::u32().map_or(0.5, |n| f64::from(n) / f64::from(u32::MAX));
+        let wait = self.backoff.saturating_mul(2_u32.saturating_pow(tries)).min(MAX_WAIT);
+        wait.mul_f64(0.5 + chance)
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self { error, retry_after: Duration::ZERO }
+    }
+}
+
+fn may_repeat(call: &Call, error: &ClientError) -> bool {
+    match error {
+        ClientError::Unavailable(_) => true,
+        ClientError::Unreachable(error) => call.is_idempotent() || error.is_connect(),
+        _ => false,
+    }
+}
+
+fn retry_after(response: &Response) -> Duration {
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0))
+}

@@ -1,0 +1,9 @@
+//! The client against the real router on a real socket, and against servers that misbehave.
+
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+#[path = "../../../api/tests/api/bench.rs"]
+#[allow(dead_code, reason = "the router's own tests use all of it")]
+mod bench;
+mod misbehaviour;
+mod operations;
