@@ -203,7 +203,7 @@ mod tests {
         let prefix = Prefix::parse(&"p".repeat(MAX_PREFIX_BYTES)).unwrap();
         let sender = SenderName::parse(&"s".repeat(MAX_SENDER_BYTES)).unwrap();
         assert!(prefix.dead_func(&sender).as_str().len() <= 255);
-        assert!(1 + MAX_SENDER_BYTES + MAX_ID_BYTES <= 511);
-        assert!(1 + MAX_TAG_BYTES + MAX_ID_BYTES <= 511);
+        const { assert!(1 + MAX_SENDER_BYTES + MAX_ID_BYTES <= 511) };
+        const { assert!(1 + MAX_TAG_BYTES + MAX_ID_BYTES <= 511) };
     }
 }

@@ -1,0 +1,126 @@
+//! One write transaction, and what is kept beside it until the commit: the next job number, how the counts of funcs
+//! changed, and how much room is left.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use heed::RwTxn;
+use pusher_core::StoreError;
+
+use crate::error::{Failure, corrupt};
+use crate::keys::Key;
+use crate::open::{NEXT_SEQ_KEY, Opened};
+use crate::tables::Tables;
+
+/// A write transaction under way. Dropped without [`commit`](Self::commit), nothing of it happened.
+pub(crate) struct Batch<'s> {
+    pub(crate) store: &'s Opened,
+    pub(crate) tables: &'s Tables,
+    pub(crate) txn: RwTxn<'s>,
+    pub(crate) room: Room,
+    pub(crate) seqs: Seqs,
+    pub(crate) counts: FuncCounts,
+    /// Where records are encoded; kept from batch to batch, so that it is allocated once.
+    pub(crate) scratch: &'s mut Vec<u8>,
+}
+
+impl<'s> Batch<'s> {
+    pub(crate) fn begin(store: &'s Opened, scratch: &'s mut Vec<u8>) -> Result<Self, Failure> {
+        let tables = &store.tables;
+        let txn = store.env.write_txn()?;
+        let room = Room::new(store.env.info().map_size as u64, tables.used_bytes(&txn)?);
+        let next = match tables.meta.get(&txn, NEXT_SEQ_KEY)? {
+            None => 0,
+            Some(bytes) => {
+                let bytes = bytes.try_into().map_err(|_| Failure::Lost(corrupt("meta next_seq", "it is no number")))?;
+                u64::from_be_bytes(bytes)
+            }
+        };
+        let (seqs, counts) = (Seqs { stored: next, next }, FuncCounts::default());
+        Ok(Self { store, tables, txn, room, seqs, counts, scratch })
+    }
+
+    /// Makes everything that was done durable.
+    pub(crate) fn commit(mut self) -> Result<(), Failure> {
+        if self.seqs.next != self.seqs.stored {
+            self.tables.meta.put(&mut self.txn, NEXT_SEQ_KEY, &self.seqs.next.to_be_bytes())?;
+        }
+        self.counts.write(self.tables, &mut self.txn)?;
+        Ok(self.txn.commit()?)
+    }
+}
+
+/// The numbers of jobs: each is given once, also after a restart and after the last job is gone.
+pub(crate) struct Seqs {
+    stored: u64,
+    next: u64,
+}
+
+impl Seqs {
+    /// The next number, counted from 1.
+    pub(crate) fn give(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+}
+
+/// How many jobs each func gained or lost in this batch: one write per func, however many jobs.
+#[derive(Default)]
+pub(crate) struct FuncCounts(HashMap<Bytes, i64>);
+
+impl FuncCounts {
+    pub(crate) fn add(&mut self, func: &[u8], n: i64) {
+        match self.0.get_mut(func) {
+            Some(count) => *count += n,
+            None => {
+                self.0.insert(Bytes::copy_from_slice(func), n);
+            }
+        }
+    }
+
+    fn write(&self, tables: &Tables, txn: &mut RwTxn) -> heed::Result<()> {
+        for (func, &change) in self.0.iter().filter(|(_, change)| **change != 0) {
+            let key = Key::func(func);
+            let before = tables.funcs.get(txn, key.as_bytes())?.unwrap_or(0);
+            match before.saturating_add_signed(change) {
+                0 => {
+                    tables.funcs.delete(txn, key.as_bytes())?;
+                }
+                count => tables.funcs.put(txn, key.as_bytes(), &count)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much may still be added. Deleting needs free pages too, so what grows the store ends at nine tenths of the map.
+///
+/// The rule: what the trees occupy when a batch begins, plus what the batch has added so far (a record counts twice,
+/// because it may leave half a page empty, and its keys), must stay below nine tenths. Free pages count as room; what a
+/// batch deletes is room for the next one.
+pub(crate) struct Room {
+    left: u64,
+}
+
+/// What an entry costs beside its record: its keys in three or four trees, and the pages these share.
+const ENTRY_BYTES: u64 = 512;
+
+impl Room {
+    fn new(map: u64, used: u64) -> Self {
+        Self { left: (map / 10 * 9).saturating_sub(used) }
+    }
+
+    /// Sets room aside for a record of so many bytes.
+    pub(crate) fn take(&mut self, bytes: usize) -> Result<(), Failure> {
+        let bytes = 2 * bytes as u64 + ENTRY_BYTES;
+        match self.left.checked_sub(bytes) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(Failure::Refused(StoreError::Full(
+                "nine tenths of its map are in use; delete something, or restart with a larger map size".into(),
+            ))),
+        }
+    }
+}

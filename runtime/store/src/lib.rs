@@ -1,0 +1,33 @@
+//! LMDB behind the ports of pusher-core and periodic (DESIGN §8, §9).
+//!
+//! One [`Store`] is one directory: recipients ([`pusher_core::Storer`]) and the embedded Periodic server's jobs
+//! ([`periodic::JobStore`]) in one LMDB environment.
+//!
+//! ```text
+//! Store            the ports: hands writes to the writer, serves reads itself
+//!  ├ open.rs       a directory becomes an environment: lock, map, schema version
+//!  ├ tables.rs     the named databases and the shape of their keys
+//!  ├ keys.rs       how keys are built, so that byte order is the order we want
+//!  ├ writer.rs     the one thread that writes: queue, group commit, what happens when a commit fails
+//!  ├ batch.rs      one write transaction and what is kept beside it until the commit
+//!  ├ pushers.rs    what a change does to the tables of recipients, and reading them
+//!  ├ jobs.rs       what an operation does to the tables of jobs, and reading them
+//!  └ record.rs     how a job is encoded
+//! ```
+
+mod batch;
+mod error;
+mod jobs;
+mod keys;
+mod open;
+mod pushers;
+mod record;
+mod store;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use error::OpenError;
+pub use open::{DEFAULT_MAP_SIZE, StoreOptions};
+pub use store::Store;

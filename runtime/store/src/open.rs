@@ -1,0 +1,179 @@
+//! From a directory to an open environment: one process only, mapped, of a schema that we know.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+
+use heed::byteorder::{BE, ByteOrder};
+use heed::{Env, EnvOpenOptions, WithoutTls};
+
+use crate::error::OpenError;
+use crate::keys::JobHash;
+use crate::tables::{MAX_DATABASES, Meta, Tables};
+
+/// The default size of the map: far more than is used, because it costs address space only. The file grows as it fills.
+pub const DEFAULT_MAP_SIZE: u64 = 256 << 30;
+
+/// What can be set when a store is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// How large the store may grow, in bytes; default [`DEFAULT_MAP_SIZE`]. Rounded up to whole pages. At nine tenths
+    /// of it what grows the store is refused as full, and what shrinks it still works. It may be changed at every start;
+    /// a map smaller than what is stored already is as large as that.
+    pub map_size: u64,
+    /// How many reads may go on at once; default 2048. One more is refused. Every read is short, so in effect this
+    /// bounds the threads of the process.
+    pub max_readers: u32,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { map_size: DEFAULT_MAP_SIZE, max_readers: 2048 }
+    }
+}
+
+/// An open environment. Whoever reads or writes holds it; when the last one lets go, it is closed and then unlocked, in
+/// the order of the fields.
+pub(crate) struct Opened {
+    pub(crate) env: Env<WithoutTls>,
+    pub(crate) tables: Tables,
+    pub(crate) hash: JobHash,
+    _lock: File,
+}
+
+/// The version of what [`crate::tables`] describes.
+const SCHEMA: u32 = 1;
+const LOCK_FILE: &str = "store.lock";
+
+/// A multiple of every page size there is.
+const MAP_SIZE_UNIT: u64 = 64 << 10;
+
+/// Keys of `meta`.
+const SCHEMA_KEY: &str = "schema";
+const HASH_KEY: &str = "hash_key";
+pub(crate) const NEXT_SEQ_KEY: &str = "next_seq";
+
+impl Opened {
+    /// Opens `dir`. `make_hash` is [`JobHash::new`], but for tests of collisions.
+    pub(crate) fn open(
+        dir: &Path,
+        options: StoreOptions,
+        make_hash: fn([u8; 16]) -> JobHash,
+    ) -> Result<Self, OpenError> {
+        create_private(dir).map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
+        let lock = lock(dir)?;
+        let env = open_env(dir, options)?;
+        let lmdb = |source| OpenError::Lmdb { dir: dir.into(), source };
+        let stale = env.clear_stale_readers().map_err(lmdb)?;
+        if stale > 0 {
+            tracing::info!(stale, "cleared readers that a dead process left behind");
+        }
+        let is_new = check_schema(&env, dir)?;
+        let (tables, hash_key) = create_tables(&env, dir, is_new)?;
+        if is_new {
+            // A commit makes the file durable, not its name.
+            #[cfg(unix)]
+            File::open(dir)
+                .and_then(|dir| dir.sync_all())
+                .map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
+        }
+        Ok(Self { env, tables, hash: make_hash(hash_key), _lock: lock })
+    }
+}
+
+fn create_private(dir: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+/// Takes the lock that says that the directory is open. LMDB itself would let a second process write, and two writers
+/// would each trust a memory of their own.
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let refused = |source| OpenError::Directory { dir: dir.into(), source };
+    let file = options.open(dir.join(LOCK_FILE)).map_err(refused)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: dir.into() }),
+        Err(TryLockError::Error(source)) => Err(refused(source)),
+    }
+}
+
+fn open_env(dir: &Path, options: StoreOptions) -> Result<Env<WithoutTls>, OpenError> {
+    let map_size = options
+        .map_size
+        .max(1)
+        .checked_next_multiple_of(MAP_SIZE_UNIT)
+        .unwrap_or(u64::MAX / MAP_SIZE_UNIT * MAP_SIZE_UNIT);
+    let no_room = |source| OpenError::AddressSpace { dir: dir.into(), map_size, source };
+    let mapped = usize::try_from(map_size).map_err(|_| no_room(io::ErrorKind::OutOfMemory.into()))?;
+    let mut env_options = EnvOpenOptions::new().read_txn_without_tls();
+    env_options.map_size(mapped).max_readers(options.max_readers).max_dbs(MAX_DATABASES);
+    // SAFETY: the map stays valid as long as nobody but LMDB changes the file. The lock taken before keeps other
+    // processes of ours out, the directory is private to the user, and no flag that weakens LMDB's locking is set.
+    #[expect(unsafe_code, reason = "opening a memory map cannot be made safe by LMDB alone; see SAFETY")]
+    let opened = unsafe { env_options.open(dir) };
+    opened.map_err(|error| match error {
+        heed::Error::Io(e) if e.kind() == io::ErrorKind::OutOfMemory => no_room(e),
+        heed::Error::EnvAlreadyOpened => OpenError::InUse { dir: dir.into() },
+        source => OpenError::Lmdb { dir: dir.into(), source },
+    })
+}
+
+/// Looks at what is there before anything is written to it: is it a new store?
+fn check_schema(env: &Env<WithoutTls>, dir: &Path) -> Result<bool, OpenError> {
+    let lmdb = |source| OpenError::Lmdb { dir: dir.into(), source };
+    let txn = env.read_txn().map_err(lmdb)?;
+    let meta: Option<Meta> = env.open_database(&txn, Some(Tables::META)).map_err(lmdb)?;
+    let Some(meta) = meta else {
+        let root: Option<Meta> = env.open_database(&txn, None).map_err(lmdb)?;
+        let empty = match root {
+            Some(root) => root.is_empty(&txn).map_err(lmdb)?,
+            None => true,
+        };
+        return if empty { Ok(true) } else { Err(OpenError::Foreign { dir: dir.into() }) };
+    };
+    match meta.get(&txn, SCHEMA_KEY).map_err(lmdb)? {
+        Some(version) if version.len() == 4 => match BE::read_u32(version) {
+            SCHEMA => Ok(false),
+            found if found > SCHEMA => Err(OpenError::TooNew { dir: dir.into(), found, known: SCHEMA }),
+            found => Err(OpenError::Damaged { dir: dir.into(), reason: format!("there never was a schema {found}") }),
+        },
+        Some(_) => Err(OpenError::Damaged { dir: dir.into(), reason: "its schema version is not a number".into() }),
+        None => Err(OpenError::Foreign { dir: dir.into() }),
+    }
+}
+
+/// Opens the databases, and gives a new store its schema version and hash key: one transaction, so that a store is
+/// either not there or whole.
+fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<(Tables, [u8; 16]), OpenError> {
+    let lmdb = |source| OpenError::Lmdb { dir: dir.into(), source };
+    let mut txn = env.write_txn().map_err(lmdb)?;
+    let tables = Tables::create(env, &mut txn).map_err(lmdb)?;
+    if is_new {
+        let mut key = [0; 16];
+        getrandom::fill(&mut key)
+            .map_err(|e| OpenError::System { dir: dir.into(), source: io::Error::other(e.to_string()) })?;
+        tables.meta.put(&mut txn, HASH_KEY, &key).map_err(lmdb)?;
+        tables.meta.put(&mut txn, SCHEMA_KEY, &SCHEMA.to_be_bytes()).map_err(lmdb)?;
+    }
+    let hash_key = tables.meta.get(&txn, HASH_KEY).map_err(lmdb)?.and_then(|key| key.try_into().ok());
+    let Some(hash_key) = hash_key else {
+        return Err(OpenError::Damaged { dir: dir.into(), reason: "its hash key is not 16 bytes long".into() });
+    };
+    txn.commit().map_err(lmdb)?;
+    Ok((tables, hash_key))
+}
+
+#[cfg(test)]
+pub(crate) fn pretend_schema(opened: &Opened, version: u32) {
+    let mut txn = opened.env.write_txn().unwrap();
+    opened.tables.meta.put(&mut txn, SCHEMA_KEY, &version.to_be_bytes()).unwrap();
+    txn.commit().unwrap();
+}

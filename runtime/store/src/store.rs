@@ -1,0 +1,102 @@
+//! The store as the ports see it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use periodic::{Job, JobOp, JobOpDone, JobStore, JobStoreError, Seq, StoredFunc};
+use pusher_core::{Applied, Pusher, PusherChange, PusherId, PusherList, Scope, StoreError, Storer};
+
+use crate::error::{OpenError, job_store_error};
+use crate::keys::JobHash;
+use crate::open::{Opened, StoreOptions};
+use crate::writer::Writer;
+
+/// Recipients and jobs in one directory. Share it in an [`Arc`], which is both an `Arc<dyn Storer>` and an
+/// `Arc<dyn JobStore>`.
+///
+/// Writes of both ports share one thread and its commits. Reads see what was committed when they began; they are served
+/// on the calling thread, but for [`Storer::list`], whose cost grows with its offset. Dropping the store finishes what is
+/// queued and blocks until that is durable; [`close`](Self::close) does the same without blocking a runtime's thread.
+///
+/// The directory must be on a local disk: LMDB's map and the lock that keeps a second process out do not work across a
+/// network. A copy of the directory is a backup only while nobody writes.
+pub struct Store {
+    // Dropped first: it ends the thread, which holds the environment too.
+    writer: Writer,
+    opened: Arc<Opened>,
+}
+
+impl Store {
+    /// Opens the store in `dir`, which is created if it is not there, readable by this user only.
+    ///
+    /// # Errors
+    /// [`OpenError`], a sentence that names the directory and says what to do; no stored data was changed then.
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, OpenError> {
+        Self::open_hashed(dir, options, JobHash::new)
+    }
+
+    pub(crate) fn open_hashed(
+        dir: &Path,
+        options: StoreOptions,
+        make_hash: fn([u8; 16]) -> JobHash,
+    ) -> Result<Self, OpenError> {
+        let opened = Arc::new(Opened::open(dir, options, make_hash)?);
+        let writer =
+            Writer::start(Arc::clone(&opened)).map_err(|source| OpenError::System { dir: dir.into(), source })?;
+        Ok(Self { writer, opened })
+    }
+
+    /// Takes no more writes, and returns when those that were queued are durable and answered. Reads still work; the
+    /// directory is free for another process when the store is dropped.
+    pub async fn close(&self) {
+        self.writer.close().await;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    #[cfg(test)]
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+}
+
+#[async_trait]
+impl Storer for Store {
+    async fn apply(&self, changes: Vec<PusherChange>) -> Vec<Result<Applied, StoreError>> {
+        self.writer.write(changes).await
+    }
+
+    async fn get(&self, ids: &[PusherId]) -> Result<Vec<Option<Pusher>>, StoreError> {
+        self.opened.get_pushers(ids)
+    }
+
+    async fn list(&self, from: u64, size: usize) -> Result<PusherList, StoreError> {
+        let opened = Arc::clone(&self.opened);
+        tokio::task::spawn_blocking(move || opened.list_pushers(from, size))
+            .await
+            .unwrap_or_else(|e| Err(StoreError::Failed(format!("reading was broken off: {e}"))))
+    }
+
+    async fn page(&self, scope: &Scope, after: Option<&PusherId>, size: usize) -> Result<Vec<PusherId>, StoreError> {
+        self.opened.page_of(scope, after, size)
+    }
+}
+
+#[async_trait]
+impl JobStore for Store {
+    async fn apply(&self, ops: Vec<JobOp>) -> Vec<Result<JobOpDone, JobStoreError>> {
+        self.writer.write(ops).await
+    }
+
+    async fn load(&self, seqs: &[Seq]) -> Result<Vec<Option<Job>>, JobStoreError> {
+        self.opened.load_jobs(seqs).map_err(job_store_error)
+    }
+
+    async fn funcs(&self) -> Result<Vec<StoredFunc>, JobStoreError> {
+        self.opened.stored_funcs().map_err(job_store_error)
+    }
+}

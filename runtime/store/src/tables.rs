@@ -1,0 +1,84 @@
+//! The named databases of the environment and the shape of their keys and values.
+//!
+//! | database | key | value |
+//! | --- | --- | --- |
+//! | `meta` | `schema`, `hash_key`, `next_seq` | u32 BE; 16 random bytes; u64 BE |
+//! | `pushers` | id | version byte, JSON |
+//! | `by_created` | createdAt ‖ id | – |
+//! | `by_sender`, `by_tag` | length, sender or tag ‖ id | – |
+//! | `jobs` | seq | [`JobRecord`](crate::record::JobRecord) |
+//! | `job_index` | hash of (func, name), 64 bits | seq; one for each job that has this hash |
+//! | `due` | length, func ‖ sched_at ‖ seq | – |
+//! | `funcs` | mark, func | how many jobs, u64 BE |
+//!
+//! Integers in keys are big-endian, signed ones with the sign bit flipped ([`crate::keys`]).
+
+use heed::byteorder::BE;
+use heed::types::{Bytes, Str, U64, Unit};
+use heed::{Database, DatabaseFlags, Env, RoTxn, RwTxn, WithoutTls};
+
+/// How many named databases there can be; more than there are, for later ones.
+pub(crate) const MAX_DATABASES: u32 = 32;
+
+/// The database that says what the others are. It is opened before them.
+pub(crate) type Meta = Database<Str, Bytes>;
+
+/// An index without values.
+pub(crate) type Index = Database<Bytes, Unit>;
+
+/// Handles to the named databases.
+#[derive(Clone, Copy)]
+pub(crate) struct Tables {
+    pub(crate) meta: Meta,
+    pub(crate) pushers: Database<Str, Bytes>,
+    pub(crate) by_created: Index,
+    pub(crate) by_sender: Index,
+    pub(crate) by_tag: Index,
+    pub(crate) jobs: Database<U64<BE>, Bytes>,
+    pub(crate) job_index: Database<U64<BE>, U64<BE>>,
+    pub(crate) due: Index,
+    pub(crate) funcs: Database<Bytes, U64<BE>>,
+}
+
+impl Tables {
+    pub(crate) const META: &'static str = "meta";
+
+    /// Opens the databases, made if they are not there.
+    pub(crate) fn create(env: &Env<WithoutTls>, txn: &mut RwTxn) -> heed::Result<Self> {
+        Ok(Self {
+            meta: env.create_database(txn, Some(Self::META))?,
+            pushers: env.create_database(txn, Some("pushers"))?,
+            by_created: env.create_database(txn, Some("by_created"))?,
+            by_sender: env.create_database(txn, Some("by_sender"))?,
+            by_tag: env.create_database(txn, Some("by_tag"))?,
+            jobs: env.create_database(txn, Some("jobs"))?,
+            job_index: env
+                .database_options()
+                .types()
+                .name("job_index")
+                .flags(DatabaseFlags::DUP_SORT | DatabaseFlags::DUP_FIXED)
+                .create(txn)?,
+            due: env.create_database(txn, Some("due"))?,
+            funcs: env.create_database(txn, Some("funcs"))?,
+        })
+    }
+
+    /// How many bytes the trees occupy as `txn` sees them. The free list and free pages do not count: they are room.
+    pub(crate) fn used_bytes(&self, txn: &RoTxn) -> heed::Result<u64> {
+        let stats = [
+            self.meta.stat(txn)?,
+            self.pushers.stat(txn)?,
+            self.by_created.stat(txn)?,
+            self.by_sender.stat(txn)?,
+            self.by_tag.stat(txn)?,
+            self.jobs.stat(txn)?,
+            self.job_index.stat(txn)?,
+            self.due.stat(txn)?,
+            self.funcs.stat(txn)?,
+        ];
+        let bytes = |stat: &heed::DatabaseStat| {
+            (stat.branch_pages + stat.leaf_pages + stat.overflow_pages) as u64 * u64::from(stat.page_size)
+        };
+        Ok(stats.iter().map(bytes).sum())
+    }
+}
