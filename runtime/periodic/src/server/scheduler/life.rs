@@ -1,0 +1,303 @@
+//! A job's way through the store: each request becomes an operation with an [`After`] that says what its result means.
+
+use tokio::sync::oneshot;
+use tracing::warn;
+
+use super::entry::{Entry, State, job_weight};
+use super::func::{FuncId, Horizon, Position};
+use super::requests::WorkEnd;
+use super::{ConnId, Scheduler};
+use crate::job::{Job, JobKey};
+use crate::server::SubmitError;
+use crate::store::{JobOp, JobOpDone, JobStoreError, Seq};
+use crate::wire::{Command, MsgId};
+
+/// Who waits for an operation.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reply {
+    /// A connection, for SUCCESS to this request. If the operation fails it is closed instead: the protocol has no word
+    /// for failure, and a client that sees its connection break knows that it does not know.
+    Peer(ConnId, MsgId),
+    /// An in-process request, for the result at this index.
+    Gather(u64, usize),
+}
+
+/// What an operation under way is for.
+#[derive(Debug)]
+pub(super) enum After {
+    Put { job: Job, reply: Reply },
+    Remove { key: JobKey, seq: Option<Seq>, reply: Reply },
+    Finish { seq: Seq, key: JobKey, reply: Reply },
+    Reschedule { seq: Seq, key: JobKey, sched_at: i64, step: i32, reply: Reply },
+    Refill { func: FuncId, from: Horizon, limit: usize },
+    DropPage { func: FuncId, through: Option<Seq>, reply: Reply },
+    Drop { func: FuncId, seq: Seq },
+}
+
+/// An in-process request of several operations, until all of them have a result.
+#[derive(Debug)]
+pub(super) struct Gather {
+    results: Vec<Result<bool, SubmitError>>,
+    left: usize,
+    to: GatherTo,
+}
+
+#[derive(Debug)]
+enum GatherTo {
+    Submit(oneshot::Sender<Vec<Result<(), SubmitError>>>),
+    Remove(oneshot::Sender<Vec<Result<bool, SubmitError>>>),
+}
+
+impl Gather {
+    fn finish(self) {
+        // Whoever asked may have stopped waiting.
+        let _asker_gone = match self.to {
+            GatherTo::Submit(to) => to.send(self.results.into_iter().map(|done| done.map(|_| ())).collect()).is_err(),
+            GatherTo::Remove(to) => to.send(self.results).is_err(),
+        };
+    }
+}
+
+/// Requests.
+impl Scheduler {
+    pub(super) fn submit_all(&mut self, jobs: Vec<Job>, to: oneshot::Sender<Vec<Result<(), SubmitError>>>) {
+        let gather = self.gather(jobs.len(), GatherTo::Submit(to));
+        for (index, job) in jobs.into_iter().enumerate() {
+            self.submit(job, Reply::Gather(gather, index));
+        }
+    }
+
+    pub(super) fn remove_all(&mut self, keys: Vec<JobKey>, to: oneshot::Sender<Vec<Result<bool, SubmitError>>>) {
+        let gather = self.gather(keys.len(), GatherTo::Remove(to));
+        for (index, key) in keys.into_iter().enumerate() {
+            self.remove(key, Reply::Gather(gather, index));
+        }
+    }
+
+    fn gather(&mut self, left: usize, to: GatherTo) -> u64 {
+        self.last_gather += 1;
+        let gather = Gather { results: vec![Ok(false); left], left, to };
+        if left == 0 {
+            gather.finish();
+        } else {
+            self.gathers.insert(self.last_gather, gather);
+        }
+        self.last_gather
+    }
+
+    /// Stores a job, unless one with its key runs: then it is dropped, and the answer is still SUCCESS (PROTOCOL §5).
+    pub(super) fn submit(&mut self, mut job: Job, reply: Reply) {
+        job.sched_at = job.sched_at.max(self.now);
+        let state = self.keys.entry(job.key.clone()).or_default();
+        if let Some(entry) = state.held.and_then(|seq| self.entries.get_mut(&seq)) {
+            match entry.state {
+                State::Leased(_) => return self.reply(reply, Ok(true)),
+                State::Orphaned(_) => {
+                    entry.state = State::Waiting;
+                    state.held = None;
+                }
+                State::Waiting | State::Parked(_) | State::Ending => {}
+            }
+        }
+        state.under_way += 1;
+        self.push(JobOp::Put(job.clone()), After::Put { job, reply });
+    }
+
+    /// Deletes a job in whatever state. A worker that has it is not told.
+    pub(super) fn remove(&mut self, key: JobKey, reply: Reply) {
+        let state = self.keys.entry(key.clone()).or_default();
+        state.under_way += 1;
+        let seq = state.held;
+        if let Some(seq) = seq {
+            self.retire(seq);
+        }
+        self.push(JobOp::Remove(key.clone()), After::Remove { key, seq, reply });
+    }
+
+    /// The job of this key that `conn` may speak about: one it has, or one whose worker's connection broke.
+    pub(super) fn answerable(&self, conn: ConnId, key: &JobKey) -> Option<Seq> {
+        let seq = self.keys.get(key)?.held?;
+        match &self.entries.get(&seq)?.state {
+            State::Leased(lease) if lease.conn == conn => Some(seq),
+            State::Orphaned(_) => Some(seq),
+            _ => None,
+        }
+    }
+
+    /// Ends a job's run as its worker says.
+    pub(super) fn end(&mut self, seq: Seq, key: JobKey, end: &WorkEnd, reply: Reply) {
+        self.keys.entry(key.clone()).or_default().under_way += 1;
+        self.retire(seq);
+        let (delay, step) = match end {
+            WorkEnd::Done => return self.push(JobOp::Finish(seq), After::Finish { seq, key, reply }),
+            WorkEnd::Failed => (1, 0),
+            WorkEnd::Later { delay, step } => (*delay, i32::from(*step)),
+        };
+        let sched_at = self.seconds_from_now(delay);
+        self.push(JobOp::Reschedule { seq, sched_at, step }, After::Reschedule { seq, key, sched_at, step, reply });
+    }
+
+    /// The first second that is no earlier than `delay` seconds from this very moment.
+    fn seconds_from_now(&self, delay: i64) -> i64 {
+        if delay <= 0 {
+            return self.now;
+        }
+        let now_ms = self.clock.now_ms();
+        let rounded_up = now_ms.div_euclid(1000) + i64::from(now_ms.rem_euclid(1000) > 0);
+        rounded_up.saturating_add(delay)
+    }
+
+    pub(super) fn push(&mut self, op: JobOp, after: After) {
+        self.ops.push(op);
+        self.under_way.push_back(after);
+    }
+}
+
+/// Results.
+impl Scheduler {
+    pub(super) fn done(&mut self, after: After, result: Result<JobOpDone, JobStoreError>) {
+        match after {
+            After::Put { job, reply } => self.put_done(job, reply, result),
+            After::Remove { key, seq, reply } => {
+                let deleted = result.and_then(deleted);
+                self.deleted(&key, seq, &deleted);
+                self.reply(reply, deleted.map(|deleted| deleted.is_some()));
+            }
+            After::Finish { seq, key, reply } => {
+                let deleted = result.and_then(deleted);
+                self.deleted(&key, Some(seq), &deleted);
+                self.reply(reply, deleted.map(|deleted| deleted.is_some()));
+            }
+            After::Reschedule { seq, key, sched_at, step, reply } => {
+                let moved = result.and_then(|done| match done {
+                    JobOpDone::Rescheduled(moved) => Ok(moved),
+                    other => Err(nonsense(&other)),
+                });
+                match &moved {
+                    Ok(true) => self.moved(seq, sched_at, step),
+                    Ok(false) => self.forget(seq),
+                    Err(_) => self.revive(seq, Some(&key)),
+                }
+                self.settle(&key);
+                self.reply(reply, moved);
+            }
+            After::Refill { func, from, limit } => self.refilled(func, from, limit, result.and_then(page)),
+            After::DropPage { func, through, reply } => {
+                self.drop_page(func, through, reply, result.and_then(page));
+            }
+            After::Drop { func, seq } => match result.and_then(deleted) {
+                Ok(deleted) => {
+                    self.forget(seq);
+                    let stored = &mut self.funcs[func].stored;
+                    *stored = stored.saturating_sub(u64::from(deleted.is_some()));
+                }
+                Err(_) => self.revive(seq, None),
+            },
+        }
+    }
+
+    fn put_done(&mut self, job: Job, reply: Reply, result: Result<JobOpDone, JobStoreError>) {
+        let key = job.key.clone();
+        let put = result.and_then(|done| match done {
+            JobOpDone::Put { seq, replaced } => Ok((seq, replaced)),
+            other => Err(nonsense(&other)),
+        });
+        if let Ok((seq, replaced)) = put {
+            let func = self.func(&key.func);
+            self.last_seq = self.last_seq.max(Some(seq));
+            match replaced {
+                Some(replaced) => self.forget(replaced),
+                None => self.funcs[func].stored += 1,
+            }
+            self.funcs[func].weigh(job_weight(&job));
+            if self.funcs[func].horizon.covers((job.sched_at, seq)) {
+                let sched_at = job.sched_at;
+                let job = self.keep(job);
+                self.entries.insert(seq, Entry { func, sched_at, job, state: State::Waiting });
+                self.enqueue(func, (sched_at, seq));
+            }
+        }
+        self.settle(&key);
+        self.reply(reply, put.map(|_| true));
+    }
+
+    /// What [`JobOp::Remove`] and [`JobOp::Finish`] have in common. `seq` is the job in memory that was retired for it.
+    fn deleted(&mut self, key: &JobKey, seq: Option<Seq>, deleted: &Result<Option<Seq>, JobStoreError>) {
+        match deleted {
+            Ok(deleted) => {
+                for gone in seq.iter().chain(deleted.iter().filter(|gone| Some(**gone) != seq)) {
+                    self.forget(*gone);
+                }
+                if deleted.is_some() {
+                    let func = self.func(&key.func);
+                    self.funcs[func].stored = self.funcs[func].stored.saturating_sub(1);
+                }
+            }
+            Err(_) => {
+                if let Some(seq) = seq {
+                    self.revive(seq, Some(key));
+                }
+            }
+        }
+        self.settle(key);
+    }
+
+    /// A job in memory has got a new place.
+    fn moved(&mut self, seq: Seq, sched_at: i64, step: i32) {
+        let Some(entry) = self.entries.get_mut(&seq) else { return };
+        let func = entry.func;
+        entry.state = State::Waiting;
+        entry.sched_at = sched_at;
+        let job = entry.job.take();
+        if let Some(job) = &job {
+            self.cached -= job_weight(job);
+        }
+        if !self.funcs[func].horizon.covers((sched_at, seq)) {
+            self.entries.remove(&seq);
+            return self.refill_if_low(func);
+        }
+        let job = job.and_then(|job| self.keep(Job { sched_at, count: job.count.saturating_add(step), ..job }));
+        if let Some(entry) = self.entries.get_mut(&seq) {
+            entry.job = job;
+        }
+        self.enqueue(func, (sched_at, seq));
+    }
+
+    pub(super) fn reply(&mut self, reply: Reply, result: Result<bool, JobStoreError>) {
+        match (reply, result) {
+            (Reply::Peer(conn, msgid), Ok(_)) => self.answer(conn, msgid, Command::Success),
+            (Reply::Peer(conn, _), Err(error)) => {
+                warn!(conn, %error, "a request failed");
+                self.close_peer(conn, "the store failed");
+            }
+            (Reply::Gather(id, index), result) => {
+                let Some(gather) = self.gathers.get_mut(&id) else { return };
+                gather.results[index] = result.map_err(SubmitError::from);
+                gather.left -= 1;
+                if gather.left == 0
+                    && let Some(gather) = self.gathers.remove(&id)
+                {
+                    gather.finish();
+                }
+            }
+        }
+    }
+}
+
+fn deleted(done: JobOpDone) -> Result<Option<Seq>, JobStoreError> {
+    match done {
+        JobOpDone::Deleted(seq) => Ok(seq),
+        other => Err(nonsense(&other)),
+    }
+}
+
+fn page(done: JobOpDone) -> Result<Vec<Position>, JobStoreError> {
+    match done {
+        JobOpDone::Due(page) => Ok(page),
+        other => Err(nonsense(&other)),
+    }
+}
+
+fn nonsense(done: &JobOpDone) -> JobStoreError {
+    JobStoreError::Failed(format!("the store answered another question: {done:?}"))
+}

@@ -1,0 +1,297 @@
+//! The scheduler: one task that owns everything the server remembers.
+//!
+//! It sleeps until one of these happens: requests arrive (from connections and from [`Handle`](super::Handle)s); the
+//! store has done a batch of operations or read some jobs; the second changes; an assigned job's acknowledgement is
+//! overdue. Then it takes one turn: handle all that has arrived, give due jobs to workers with a GRAB open, send the
+//! store its operations and the connections their answers.
+//!
+//! What it knows is in three tables, each with its file: jobs in memory ([`entry`]), funcs with their queues
+//! ([`func`]), and connections ([`peer`]). `requests` reads what a connection asks; `life` is a job's way through the
+//! store and back, `tables` what that does to the tables; `refill` brings places and jobs from the store into memory;
+//! `dispatch` brings jobs and workers together; `drop_func` and `status` are the two requests that are about more than
+//! one job.
+//!
+//! Rules that hold between turns:
+//!
+//! * Memory reflects exactly the operations whose results have come back, in the order they were sent.
+//! * Of each func, every stored job up to its horizon is in memory; behind it may be any number that is not.
+//! * A key with an operation under way is not assigned, so an overwrite is never lost to the end of what it overwrote.
+//! * A key is held by at most one job in memory: the one that runs, or ran on a connection that broke.
+
+mod dispatch;
+mod drop_func;
+mod entry;
+mod func;
+mod life;
+mod peer;
+mod refill;
+mod requests;
+mod status;
+mod tables;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+pub use status::FuncStatus;
+
+use self::dispatch::Ack;
+use self::entry::{Entry, KeyState};
+use self::func::{Func, FuncId};
+use self::life::After;
+use self::peer::Peer;
+use super::connection::Outbox;
+use super::{ServerOptions, Settings, SubmitError};
+use crate::clock::Clock;
+use crate::job::{Job, JobKey};
+use crate::store::{JobOp, JobOpDone, JobStore, JobStoreError, Seq};
+use crate::wire::{Packet, Role};
+
+/// A connection's number, never given twice by one server.
+pub(super) type ConnId = u64;
+
+/// Operations that may be under way before further requests are left waiting.
+const MAX_UNDER_WAY: usize = 16 << 10;
+/// Messages handled in one turn, at most.
+const TURN: usize = 256;
+
+/// What the scheduler is asked.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// A connection has registered.
+    Opened { conn: ConnId, role: Role, outbox: Outbox },
+    /// A connection sent these, in this order.
+    Packets { conn: ConnId, packets: Vec<Packet> },
+    /// A connection has ended; nothing more comes from it.
+    Closed(ConnId),
+    /// Keep these jobs.
+    Submit { jobs: Vec<Job>, reply: oneshot::Sender<Vec<Result<(), SubmitError>>> },
+    /// Delete these jobs.
+    Remove { keys: Vec<JobKey>, reply: oneshot::Sender<Vec<Result<bool, SubmitError>>> },
+    /// Tell about every func.
+    Status(oneshot::Sender<Vec<FuncStatus>>),
+    /// Finish what is under way, then end.
+    Stop,
+}
+
+/// What the store has done.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The results of the oldest operations under way, in order.
+    Applied(Vec<Result<JobOpDone, JobStoreError>>),
+    /// These jobs of a func were read.
+    Loaded { func: FuncId, seqs: Vec<Seq>, jobs: Result<Vec<Option<Job>>, JobStoreError> },
+}
+
+/// See the module's description.
+pub(super) struct Scheduler {
+    store: Arc<dyn JobStore>,
+    clock: Arc<dyn Clock>,
+    options: Arc<ServerOptions>,
+    settings: Settings,
+
+    /// Jobs in memory, by their number.
+    entries: HashMap<Seq, Entry>,
+    /// Keys about which something is to be remembered; most are not here.
+    keys: HashMap<JobKey, KeyState>,
+    /// Bytes of jobs kept with the entries.
+    cached: usize,
+    /// The highest number the store has given since the start.
+    last_seq: Option<Seq>,
+
+    funcs: Vec<Func>,
+    func_ids: HashMap<Bytes, FuncId>,
+    /// Funcs that may have a job for somebody, least recently served first.
+    ready: BTreeSet<(u64, FuncId)>,
+    /// Counts assignments; a func's stamp is its last one.
+    served: u64,
+
+    peers: HashMap<ConnId, Peer>,
+    /// Connections that have something to be sent at the end of the turn.
+    talking: Vec<ConnId>,
+    /// GRABs open on all connections.
+    open_grabs: usize,
+    /// Assignments to be acknowledged, oldest first.
+    acks: VecDeque<Ack>,
+    /// Counts leases.
+    last_lease: u64,
+
+    /// Operations of this turn.
+    ops: Vec<JobOp>,
+    /// What to do with the result of each operation under way, oldest first.
+    under_way: VecDeque<After>,
+    pump: UnboundedSender<Vec<JobOp>>,
+    events: UnboundedSender<Event>,
+    /// Reads of jobs under way.
+    loads: usize,
+    /// In-process requests of several operations that are not answered yet.
+    gathers: HashMap<u64, life::Gather>,
+    last_gather: u64,
+
+    /// This turn's time: Unix seconds, and the runtime's clock.
+    now: i64,
+    instant: Instant,
+    stopping: bool,
+}
+
+impl Scheduler {
+    /// Reads which funcs the store has, and is then ready to [`run`](Self::run).
+    pub(super) async fn open(
+        store: Arc<dyn JobStore>,
+        clock: Arc<dyn Clock>,
+        options: Arc<ServerOptions>,
+        pump: UnboundedSender<Vec<JobOp>>,
+        events: UnboundedSender<Event>,
+    ) -> Result<Self, JobStoreError> {
+        let stored = store.funcs().await?;
+        let now = clock.now();
+        let mut scheduler = Self {
+            store,
+            clock,
+            settings: options.settings.clone(),
+            options,
+            entries: HashMap::new(),
+            keys: HashMap::new(),
+            cached: 0,
+            last_seq: None,
+            funcs: Vec::new(),
+            func_ids: HashMap::new(),
+            ready: BTreeSet::new(),
+            served: 0,
+            peers: HashMap::new(),
+            talking: Vec::new(),
+            open_grabs: 0,
+            acks: VecDeque::new(),
+            last_lease: 0,
+            ops: Vec::new(),
+            under_way: VecDeque::new(),
+            pump,
+            events,
+            loads: 0,
+            gathers: HashMap::new(),
+            last_gather: 0,
+            now,
+            instant: Instant::now(),
+            stopping: false,
+        };
+        for found in stored {
+            let id = scheduler.new_func(found.func);
+            scheduler.funcs[id].stored = found.jobs;
+            scheduler.funcs[id].horizon = func::Horizon::Unread;
+            scheduler.refill(id);
+        }
+        info!(funcs = scheduler.funcs.len(), "jobs opened");
+        Ok(scheduler)
+    }
+
+    /// Takes turns until it is told to stop, or nobody is left who could ask for anything.
+    pub(super) async fn run(mut self, mut intake: mpsc::Receiver<Message>, mut events: UnboundedReceiver<Event>) {
+        let mut messages = Vec::with_capacity(TURN);
+        let mut happened = Vec::new();
+        let mut open = true;
+        self.flush();
+        while open || !self.under_way.is_empty() || self.loads > 0 {
+            let wake = self.next_wake();
+            tokio::select! {
+                _ = events.recv_many(&mut happened, TURN) => {}
+                received = intake.recv_many(&mut messages, TURN), if open && self.under_way.len() < MAX_UNDER_WAY => {
+                    open = received > 0;
+                }
+                () = tokio::time::sleep_until(wake) => {}
+            }
+            let new_second = self.begin_turn();
+            for event in happened.drain(..) {
+                self.event(event);
+            }
+            for message in messages.drain(..) {
+                if matches!(message, Message::Stop) {
+                    self.stopping = true;
+                    intake.close();
+                } else {
+                    self.message(message);
+                }
+            }
+            // After the messages: what has come in time counts, even if the turn is late.
+            self.expire_acks();
+            if new_second {
+                self.expire_leases();
+                self.close_silent_peers();
+            }
+            self.dispatch();
+            self.flush();
+        }
+        info!("jobs closed");
+    }
+
+    /// What time it is. True when a new second has begun.
+    fn begin_turn(&mut self) -> bool {
+        self.instant = Instant::now();
+        let before = std::mem::replace(&mut self.now, self.clock.now());
+        if self.now != before {
+            self.wake_funcs();
+        }
+        self.now != before
+    }
+
+    fn message(&mut self, message: Message) {
+        match message {
+            Message::Opened { conn, role, outbox } => self.open_peer(conn, role, outbox),
+            Message::Packets { conn, packets } => self.packets(conn, packets),
+            Message::Closed(conn) => self.close_peer(conn, "its stream ended"),
+            Message::Submit { jobs, reply } => self.submit_all(jobs, reply),
+            Message::Remove { keys, reply } => self.remove_all(keys, reply),
+            Message::Status(reply) => {
+                let _asker_gone = reply.send(self.status());
+            }
+            Message::Stop => {}
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Applied(results) => {
+                for result in results {
+                    match self.under_way.pop_front() {
+                        Some(after) => self.done(after, result),
+                        None => warn!("the store answered more than it was asked"),
+                    }
+                }
+            }
+            Event::Loaded { func, seqs, jobs } => self.loaded(func, &seqs, jobs),
+        }
+    }
+
+    /// The next second of the wall clock, when jobs become due, or the next overdue acknowledgement.
+    fn next_wake(&self) -> Instant {
+        let into_second = self.clock.now_ms().rem_euclid(1000).unsigned_abs();
+        let second = Instant::now() + Duration::from_millis(1000 - into_second);
+        self.acks.front().map_or(second, |ack| ack.deadline.min(second))
+    }
+
+    /// Sends the store and the connections what this turn has for them.
+    fn flush(&mut self) {
+        if self.pump.is_closed() {
+            self.store_gone();
+        }
+        if !self.ops.is_empty() {
+            // If it is gone, the next turn will see it.
+            let _pump_gone = self.pump.send(std::mem::take(&mut self.ops));
+        }
+        self.flush_peers();
+    }
+
+    /// The pump ends before the scheduler only if the store panicked. Nothing will be answered any more, so everything
+    /// has failed.
+    fn store_gone(&mut self) {
+        self.ops.clear();
+        for after in std::mem::take(&mut self.under_way) {
+            self.done(after, Err(JobStoreError::Failed("the store has stopped working".to_owned())));
+        }
+    }
+}

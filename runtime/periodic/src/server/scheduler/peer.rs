@@ -1,0 +1,113 @@
+//! Connections as the scheduler sees them: what each can do, has open, holds, and is to be told.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::func::FuncId;
+use super::{ConnId, Scheduler};
+use crate::server::connection::Outbox;
+use crate::store::Seq;
+use crate::wire::{Command, MsgId, Packet, Role};
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) role: Role,
+    outbox: Outbox,
+    /// To be sent at the end of the turn.
+    outgoing: Vec<Packet>,
+    pub(super) funcs: Vec<FuncId>,
+    /// GRABs open. A set, because a worker may repeat one. The last is used first, as the reference server does with
+    /// the most recent.
+    pub(super) grabs: BTreeSet<MsgId>,
+    /// Jobs assigned under a GRAB's msgid and not acknowledged.
+    pub(super) unacked: HashMap<MsgId, Seq>,
+    /// Jobs it has.
+    pub(super) leases: HashSet<Seq>,
+    /// Requests that are not answered.
+    pub(super) requests: usize,
+    pub(super) last_heard: Instant,
+}
+
+impl Scheduler {
+    pub(super) fn open_peer(&mut self, conn: ConnId, role: Role, outbox: Outbox) {
+        let peer = Peer {
+            role,
+            outbox,
+            outgoing: Vec::new(),
+            funcs: Vec::new(),
+            grabs: BTreeSet::new(),
+            unacked: HashMap::new(),
+            leases: HashSet::new(),
+            requests: 0,
+            last_heard: self.instant,
+        };
+        self.peers.insert(conn, peer);
+    }
+
+    /// Forgets a connection. Answers that are on their way to it are still written; its jobs are ready again at once.
+    pub(super) fn close_peer(&mut self, conn: ConnId, reason: &str) {
+        let Some(mut peer) = self.peers.remove(&conn) else { return };
+        debug!(conn, reason, leases = peer.leases.len(), "connection closed");
+        if !peer.outgoing.is_empty() {
+            peer.outbox.send(std::mem::take(&mut peer.outgoing));
+        }
+        self.open_grabs -= peer.grabs.len();
+        for func in &peer.funcs {
+            self.funcs[*func].workers.retain(|worker| *worker != conn);
+        }
+        for seq in &peer.leases {
+            self.lease_lost(*seq);
+        }
+    }
+
+    /// Answers a request.
+    pub(super) fn answer(&mut self, conn: ConnId, msgid: MsgId, command: Command) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.requests -= 1;
+            self.send(conn, Packet { msgid, command });
+        }
+    }
+
+    /// A request is over that has no answer.
+    pub(super) fn no_answer(&mut self, conn: ConnId) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.requests -= 1;
+            peer.outbox.no_answer();
+        }
+    }
+
+    /// Has a frame written at the end of the turn.
+    pub(super) fn send(&mut self, conn: ConnId, packet: Packet) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        if peer.outgoing.is_empty() {
+            self.talking.push(conn);
+        }
+        peer.outgoing.push(packet);
+    }
+
+    pub(super) fn flush_peers(&mut self) {
+        for conn in std::mem::take(&mut self.talking) {
+            let Some(peer) = self.peers.get_mut(&conn) else { continue };
+            let outgoing = std::mem::take(&mut peer.outgoing);
+            if !outgoing.is_empty() && peer.outbox.send(outgoing) > self.options.max_backlog {
+                self.close_peer(conn, "it does not read its answers");
+            }
+        }
+    }
+
+    /// Closes connections that have been silent for too long; one that waits for an answer of ours is not silent.
+    pub(super) fn close_silent_peers(&mut self) {
+        if self.settings.keepalive == 0 {
+            return;
+        }
+        let keepalive = Duration::from_secs(self.settings.keepalive.into());
+        let silent = |peer: &Peer| peer.requests == 0 && self.instant.duration_since(peer.last_heard) > keepalive;
+        let silent: Vec<_> = self.peers.iter().filter(|(_, peer)| silent(peer)).map(|(conn, _)| *conn).collect();
+        for conn in silent {
+            self.close_peer(conn, "it has been silent for too long");
+        }
+    }
+}

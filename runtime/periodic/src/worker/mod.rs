@@ -1,0 +1,100 @@
+//! The worker: takes jobs from a server, has a [`Handler`] run them, and says how they ended.
+//!
+//! A worker says how many jobs it has room for by that many open GRABs. It stays with its server through restarts and
+//! broken connections: handlers go on running meanwhile, and what they answered is said again until the server has
+//! confirmed it.
+
+mod run;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use crate::job::Job;
+use crate::transport::Connect;
+use crate::wire::DEFAULT_MAX_PAYLOAD;
+
+/// Runs jobs.
+#[async_trait]
+pub trait Handler: Send + Sync {
+    /// Runs one job. A panic is an [`Answer::Fail`]. Many calls run at once, as many as [`WorkerOptions::grabs`]; the
+    /// same job may come again if an answer does not reach the server or the job's timeout is over.
+    async fn run(&self, job: Job) -> Answer;
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It is done and over; the bytes are for those who wait for a result.
+    Done(Bytes),
+    /// It failed. The server runs it again after a second, any number of times: to wait longer, or to count, answer
+    /// [`Answer::Later`].
+    Fail,
+    /// Run it again.
+    Later {
+        /// In how many seconds.
+        delay_seconds: i64,
+        /// What to add to the job's count.
+        step: i16,
+    },
+}
+
+/// How a worker behaves. `Default` is right for most.
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// How many jobs run at once. Default 16, at least 1.
+    pub grabs: usize,
+    /// How long running jobs may take to end after the worker was told to stop. Default 30 s. What runs then still is
+    /// cancelled, and the server gives it to another.
+    pub drain: Duration,
+    /// How long the server may be silent before it is asked whether it is there; a server silent for three times as
+    /// long is taken for dead. Default 10 s.
+    pub ping_interval: Duration,
+    /// The longest wait between two tries to connect. Default 3 s; the first is 50 ms.
+    pub max_backoff: Duration,
+    /// The largest payload sent and taken, in bytes. Default 16 MiB.
+    pub max_payload: usize,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            grabs: 16,
+            drain: Duration::from_secs(30),
+            ping_interval: Duration::from_secs(10),
+            max_backoff: Duration::from_secs(3),
+            max_payload: DEFAULT_MAX_PAYLOAD,
+        }
+    }
+}
+
+/// A worker that has yet to [`run`](Worker::run).
+pub struct Worker {
+    connect: Arc<dyn Connect>,
+    options: WorkerOptions,
+    funcs: Vec<Bytes>,
+    handler: Arc<dyn Handler>,
+}
+
+impl Worker {
+    /// A worker for the server that `connect` leads to, that can do `funcs` (of at most 255 bytes each) on one
+    /// connection.
+    pub fn new(
+        connect: Arc<dyn Connect>,
+        options: WorkerOptions,
+        funcs: Vec<Bytes>,
+        handler: Arc<dyn Handler>,
+    ) -> Self {
+        Self { connect, options, funcs, handler }
+    }
+
+    /// Works until `shutdown` is cancelled; then takes no more jobs, lets those that run end (at most
+    /// [`WorkerOptions::drain`]), waits until the server has confirmed their answers, and returns. A server that cannot
+    /// be reached is tried again for ever.
+    pub async fn run(self, shutdown: CancellationToken) {
+        run::Run::new(self).run(shutdown).await;
+    }
+}
