@@ -208,3 +208,33 @@ async fn assignments_come_under_the_grabs_that_asked_for_them() {
     }
     assert!(open.is_empty());
 }
+
+#[tokio::test]
+async fn a_draining_server_assigns_nothing_and_waits_for_what_is_assigned() {
+    let server = Running::start().await;
+    let mut worker = server.worker(&["f"]).await;
+    server.submit_all(vec![job("f", "first"), job("f", "second")]).await;
+    let first = worker.take().await;
+    let asked = Instant::now();
+    let drained = server.server.drain(PATIENCE);
+    let finish = async {
+        worker.grab().await;
+        worker.gets_nothing().await;
+        worker.done(&first).await;
+    };
+    tokio::join!(drained, finish);
+    assert!(asked.elapsed() < PATIENCE, "it does not wait for longer than needed");
+    assert_eq!(server.status("f").await.jobs, 1, "the second job waits for the next server");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_draining_server_does_not_wait_for_ever() {
+    let server = Running::start().await;
+    let mut worker = server.worker(&["f"]).await;
+    server.submit(job("f", "never done")).await;
+    worker.take().await;
+    server.server.drain(Duration::from_millis(100)).await;
+    assert_eq!(server.status("f").await.running, 1);
+    server.stop().await;
+}

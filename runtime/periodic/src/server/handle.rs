@@ -115,6 +115,11 @@ impl Handle {
         }
     }
 
+    /// Does the server still take requests?
+    pub fn is_running(&self) -> bool {
+        !self.shared.scheduler.is_closed()
+    }
+
     /// Opens connections to this server through memory, for the same clients and workers that use sockets.
     pub fn connector(&self) -> Connector {
         Connector { shared: Arc::clone(&self.shared) }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -136,6 +136,17 @@ impl Server {
                     }
                 }
             }
+        }
+    }
+
+    /// Assigns nothing more and waits, at most for `limit`, until the workers have answered for the jobs they have.
+    /// Everything else goes on. To be used before [`stop`](Self::stop), so that what is nearly done is not done again.
+    pub async fn drain(&self, limit: Duration) {
+        let (reply, drained) = oneshot::channel();
+        if self.shared.scheduler.send(Message::Drain(reply)).await.is_ok()
+            && tokio::time::timeout(limit, drained).await.is_err()
+        {
+            warn!(?limit, "some workers did not finish in time; their jobs run again");
         }
     }
 

@@ -76,6 +76,8 @@ pub(super) enum Message {
     Remove { keys: Vec<JobKey>, reply: oneshot::Sender<Vec<Result<bool, SubmitError>>> },
     /// Tell about every func.
     Status(oneshot::Sender<Vec<FuncStatus>>),
+    /// Assign nothing more, and tell when no worker has a job any more.
+    Drain(oneshot::Sender<()>),
     /// Finish what is under way, then end.
     Stop,
 }
@@ -137,7 +139,10 @@ pub(super) struct Scheduler {
     /// This turn's time: Unix seconds, and the runtime's clock.
     now: i64,
     instant: Instant,
+    /// Nothing more is assigned.
     stopping: bool,
+    /// Who waits for the last lease to end.
+    drained: Option<oneshot::Sender<()>>,
 }
 
 impl Scheduler {
@@ -179,6 +184,7 @@ impl Scheduler {
             now,
             instant: Instant::now(),
             stopping: false,
+            drained: None,
         };
         for found in stored {
             let id = scheduler.new_func(found.func);
@@ -225,6 +231,7 @@ impl Scheduler {
             }
             self.dispatch();
             self.flush();
+            self.tell_drained();
         }
         info!("jobs closed");
     }
@@ -249,6 +256,10 @@ impl Scheduler {
             Message::Status(reply) => {
                 let _asker_gone = reply.send(self.status());
             }
+            Message::Drain(reply) => {
+                self.stopping = true;
+                self.drained = Some(reply);
+            }
             Message::Stop => {}
         }
     }
@@ -272,6 +283,16 @@ impl Scheduler {
         let into_second = self.clock.now_ms().rem_euclid(1000).unsigned_abs();
         let second = Instant::now() + Duration::from_millis(1000 - into_second);
         self.acks.front().map_or(second, |ack| ack.deadline.min(second))
+    }
+
+    /// Tells whoever waits for it that no worker has a job.
+    fn tell_drained(&mut self) {
+        if self.drained.is_some()
+            && self.peers.values().all(|peer| peer.leases.is_empty())
+            && let Some(reply) = self.drained.take()
+        {
+            let _asker_gone = reply.send(());
+        }
     }
 
     /// Sends the store and the connections what this turn has for them.
