@@ -1,0 +1,101 @@
+//! The command line: raw arguments and their environment variables, nothing decided yet. What they mean, and what
+//! holds where nothing was said, is in [`pusher::config`]. One definition yields the parser and its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use pusher::config::{ServeSettings, WorkSettings};
+
+/// A self-hosted push server: a REST API, a Periodic task server and sandboxed senders.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Configuration file (TOML). Flags win over environment variables, those over the file, that over defaults.
+    #[arg(long, global = true, env = "PUSHER_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// What to log, as a level or as tracing directives ("info,pusher_worker=debug"). Logs go to standard error.
+    #[arg(long, global = true, env = "PUSHER_LOG", default_value = "info", value_name = "FILTER")]
+    pub(crate) log: String,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// The API server, the embedded Periodic server and the operator listener; with --senders a worker as well.
+    Serve(ServeArgs),
+    /// Takes jobs from a Periodic server and runs the senders in a directory.
+    Worker(WorkArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    /// Where the REST API listens [default: localhost:6000]
+    #[arg(long, env = "PUSHER_HOST", value_name = "HOST:PORT", alias = "pusher_host")]
+    host: Option<String>,
+    /// Where the database lies; created if absent [default: .]
+    #[arg(long, env = "PUSHER_WORK_DIR", value_name = "DIR", alias = "work_dir")]
+    work_dir: Option<PathBuf>,
+    /// Run the senders in this directory in the same process.
+    #[arg(long, env = "PUSHER_SENDERS", value_name = "DIR")]
+    senders: Option<PathBuf>,
+    /// The Periodic server to submit jobs to: "embedded", tcp://HOST:PORT or unix:///PATH [default: embedded]
+    #[arg(long, env = "PUSHER_PERIODIC", value_name = "WHICH", alias = "periodic_port")]
+    periodic: Option<String>,
+    /// Where the embedded Periodic server listens [default: unix:///tmp/periodic.sock]
+    #[arg(long, env = "PUSHER_PERIODIC_LISTEN", value_name = "URL")]
+    periodic_listen: Option<String>,
+    /// Where /livez and /readyz listen [default: 127.0.0.1:6060]
+    #[arg(long, env = "PUSHER_ADMIN", value_name = "HOST:PORT")]
+    admin: Option<String>,
+    /// What stands before a sender's name in its Periodic func [default: "pusher:"]
+    #[arg(long, env = "PUSHER_PREFIX")]
+    prefix: Option<String>,
+    /// How many messages may be being sent at once, with --senders [default: 256]
+    #[arg(long, env = "PUSHER_SIZE", value_name = "N")]
+    size: Option<usize>,
+    /// How large the database may grow, in GiB. It is address space, not disk, until it is used [default: 256]
+    #[arg(long, env = "PUSHER_MAP_SIZE", value_name = "GIB")]
+    map_size: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct WorkArgs {
+    /// The directory of manifests (NAME.toml) and components (NAME.wasm).
+    #[arg(long, env = "PUSHER_SENDERS", value_name = "DIR")]
+    senders: Option<PathBuf>,
+    /// The Periodic server to take jobs from [default: unix:///tmp/periodic.sock]
+    #[arg(long, env = "PUSHER_PERIODIC", value_name = "URL", alias = "periodic_port")]
+    periodic: Option<String>,
+    /// The API server that answers senders' questions about pushers [default: http://localhost:6000]
+    #[arg(long, env = "PUSHER_API", value_name = "URL", alias = "pusher_host")]
+    api: Option<String>,
+    /// How many messages may be being sent at once [default: 256]
+    #[arg(long, env = "PUSHER_SIZE", value_name = "N")]
+    size: Option<usize>,
+    /// What stands before a sender's name in its Periodic func [default: "pusher:"]
+    #[arg(long, env = "PUSHER_PREFIX")]
+    prefix: Option<String>,
+}
+
+impl From<ServeArgs> for ServeSettings {
+    fn from(args: ServeArgs) -> Self {
+        Self {
+            host: args.host,
+            work_dir: args.work_dir,
+            senders: args.senders,
+            periodic: args.periodic,
+            periodic_listen: args.periodic_listen,
+            admin: args.admin,
+            prefix: args.prefix,
+            size: args.size,
+            map_size: args.map_size,
+        }
+    }
+}
+
+impl From<WorkArgs> for WorkSettings {
+    fn from(args: WorkArgs) -> Self {
+        Self { senders: args.senders, periodic: args.periodic, api: args.api, size: args.size, prefix: args.prefix }
+    }
+}

@@ -1,0 +1,285 @@
+//! What the settings mean: flags and environment over the file, the file over defaults, each checked once.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use periodic::Endpoint;
+use pusher_core::Prefix;
+use serde::Deserialize;
+
+const DEFAULT_HOST: &str = "localhost:6000";
+const DEFAULT_ADMIN: &str = "127.0.0.1:6060";
+const DEFAULT_PERIODIC: &str = "unix:///tmp/periodic.sock";
+const DEFAULT_SIZE: usize = 256;
+const DEFAULT_MAP_GIB: u64 = 256;
+const GIB: u64 = 1 << 30;
+
+/// A setting that cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {path}: {reason}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("the configuration file {path} is not valid: {reason}")]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        reason: toml::de::Error,
+    },
+    /// A value is not what it should be.
+    #[error("{name} {value:?} is not valid: {reason}")]
+    Value {
+        /// Which setting, as the flag is called.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What it should be.
+        reason: String,
+    },
+    /// A value is missing.
+    #[error("{name} is missing: {reason}")]
+    Missing {
+        /// Which setting, as the flag is called.
+        name: &'static str,
+        /// What to do.
+        reason: &'static str,
+    },
+}
+
+/// The configuration file: `pusher.toml`, a table for each command. Unknown keys are errors.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// For `pusher serve`.
+    #[serde(default)]
+    pub serve: ServeSettings,
+    /// For `pusher worker`.
+    #[serde(default)]
+    pub worker: WorkSettings,
+}
+
+impl File {
+    /// Reads the file that was named; without a name there is none.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it cannot be read or parsed.
+    pub fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|reason| ConfigError::Read { path: path.to_owned(), reason })?;
+        toml::from_str(&text).map_err(|reason| ConfigError::Parse { path: path.to_owned(), reason })
+    }
+}
+
+/// What may be said about `serve`; `None`: nothing was said. Keys in the file are the flags' names.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each is documented where it is parsed, as a flag, and where it is meant, in ServeConfig")]
+pub struct ServeSettings {
+    pub host: Option<String>,
+    pub work_dir: Option<PathBuf>,
+    pub senders: Option<PathBuf>,
+    pub periodic: Option<String>,
+    pub periodic_listen: Option<String>,
+    pub admin: Option<String>,
+    pub prefix: Option<String>,
+    pub size: Option<usize>,
+    pub map_size: Option<u64>,
+}
+
+/// What may be said about `worker`; `None`: nothing was said. Keys in the file are the flags' names.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each is documented where it is parsed, as a flag, and where it is meant, in WorkConfig")]
+pub struct WorkSettings {
+    pub senders: Option<PathBuf>,
+    pub periodic: Option<String>,
+    pub api: Option<String>,
+    pub size: Option<usize>,
+    pub prefix: Option<String>,
+}
+
+/// Which Periodic server `serve` submits to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeriodicChoice {
+    /// Its own, which listens there for workers.
+    Embedded(Endpoint),
+    /// Another one.
+    External(Endpoint),
+}
+
+/// Everything `pusher serve` needs to know.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// Where the REST API listens, `host:port`.
+    pub host: String,
+    /// Where the database lies.
+    pub work_dir: PathBuf,
+    /// The senders to run in this process, if any.
+    pub senders: Option<PathBuf>,
+    /// The Periodic server.
+    pub periodic: PeriodicChoice,
+    /// Where the operator listener listens, `host:port`.
+    pub admin: String,
+    /// The func prefix.
+    pub prefix: Prefix,
+    /// Messages sent at once in all.
+    pub size: usize,
+    /// The size of the database's map in bytes.
+    pub map_size: u64,
+}
+
+/// Everything `pusher worker` needs to know.
+#[derive(Debug, Clone)]
+pub struct WorkConfig {
+    /// The senders to run.
+    pub senders: PathBuf,
+    /// The Periodic server to take jobs from.
+    pub periodic: Endpoint,
+    /// The base URL of the API server.
+    pub api: String,
+    /// Messages sent at once in all.
+    pub size: usize,
+    /// The func prefix.
+    pub prefix: Prefix,
+}
+
+impl ServeConfig {
+    /// Joins what was said to what was in the file and to the defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a value that cannot be.
+    pub fn resolve(said: ServeSettings, file: File) -> Result<Self, ConfigError> {
+        let file = file.serve;
+        let listen = said.periodic_listen.or(file.periodic_listen);
+        let periodic = match said.periodic.or(file.periodic).as_deref() {
+            None | Some("embedded") => {
+                PeriodicChoice::Embedded(endpoint("--periodic-listen", listen.as_deref().unwrap_or(DEFAULT_PERIODIC))?)
+            }
+            Some(url) if listen.is_none() => PeriodicChoice::External(endpoint("--periodic", url)?),
+            Some(url) => {
+                let reason = "--periodic-listen is for the embedded Periodic server; leave one of the two out".to_owned();
+                return Err(ConfigError::Value { name: "--periodic", value: url.to_owned(), reason });
+            }
+        };
+        let map_gib = said.map_size.or(file.map_size).unwrap_or(DEFAULT_MAP_GIB);
+        let map_size = map_gib.checked_mul(GIB).filter(|bytes| *bytes > 0).ok_or_else(|| ConfigError::Value {
+            name: "--map-size",
+            value: map_gib.to_string(),
+            reason: "give a whole number of GiB, at least 1".into(),
+        })?;
+        Ok(Self {
+            host: address("--host", said.host.or(file.host), DEFAULT_HOST)?,
+            work_dir: said.work_dir.or(file.work_dir).unwrap_or_else(|| PathBuf::from(".")),
+            senders: said.senders.or(file.senders),
+            periodic,
+            admin: address("--admin", said.admin.or(file.admin), DEFAULT_ADMIN)?,
+            prefix: prefix(said.prefix.or(file.prefix))?,
+            size: size(said.size.or(file.size))?,
+            map_size,
+        })
+    }
+}
+
+impl WorkConfig {
+    /// Joins what was said to what was in the file and to the defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a value that cannot be, or no directory of senders.
+    pub fn resolve(said: WorkSettings, file: File) -> Result<Self, ConfigError> {
+        let file = file.worker;
+        let senders = said.senders.or(file.senders).ok_or(ConfigError::Missing {
+            name: "--senders",
+            reason: "name the directory that holds the senders' manifests and components",
+        })?;
+        Ok(Self {
+            senders,
+            periodic: endpoint("--periodic", said.periodic.or(file.periodic).as_deref().unwrap_or(DEFAULT_PERIODIC))?,
+            api: said.api.or(file.api).unwrap_or_else(|| format!("http://{DEFAULT_HOST}")),
+            size: size(said.size.or(file.size))?,
+            prefix: prefix(said.prefix.or(file.prefix))?,
+        })
+    }
+}
+
+fn endpoint(name: &'static str, url: &str) -> Result<Endpoint, ConfigError> {
+    Endpoint::from_str(url).map_err(|error| ConfigError::Value { name, value: url.to_owned(), reason: error.to_string() })
+}
+
+/// `host:port`, also with the scheme that a person might put before it.
+fn address(name: &'static str, said: Option<String>, default: &str) -> Result<String, ConfigError> {
+    let Some(said) = said else { return Ok(default.to_owned()) };
+    let bare = said.strip_prefix("http://").unwrap_or(&said).trim_end_matches('/');
+    match bare.rsplit_once(':') {
+        Some((_, port)) if port.parse::<u16>().is_ok() => Ok(bare.to_owned()),
+        _ => Err(ConfigError::Value { name, value: said, reason: "give HOST:PORT, as in localhost:6000".into() }),
+    }
+}
+
+fn prefix(said: Option<String>) -> Result<Prefix, ConfigError> {
+    let Some(said) = said else { return Ok(Prefix::default()) };
+    Prefix::parse(&said).map_err(|error| ConfigError::Value { name: "--prefix", value: said, reason: error.to_string() })
+}
+
+fn size(said: Option<usize>) -> Result<usize, ConfigError> {
+    match said.unwrap_or(DEFAULT_SIZE) {
+        size @ 1..=10_000 => Ok(size),
+        size => {
+            Err(ConfigError::Value { name: "--size", value: size.to_string(), reason: "give a number from 1 to 10000".into() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_wins_over_the_file_and_that_over_the_default() {
+        let file: File = toml::from_str("[serve]\nhost = \"localhost:7000\"\nprefix = \"file:\"").unwrap();
+        let said = ServeSettings { prefix: Some("said:".into()), ..ServeSettings::default() };
+        let config = ServeConfig::resolve(said, file).unwrap();
+        assert_eq!((config.host.as_str(), config.prefix.as_str()), ("localhost:7000", "said:"));
+        assert_eq!(config.admin, DEFAULT_ADMIN);
+        assert!(matches!(config.periodic, PeriodicChoice::Embedded(_)));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        let error = toml::from_str::<File>("[serve]\nhots = \"x\"").unwrap_err().to_string();
+        assert!(error.contains("hots"), "{error}");
+    }
+
+    #[test]
+    fn values_that_cannot_be_are_refused_by_name() {
+        for (said, name) in [
+            (ServeSettings { host: Some("nowhere".into()), ..ServeSettings::default() }, "--host"),
+            (ServeSettings { periodic_listen: Some("ftp://x".into()), ..ServeSettings::default() }, "--periodic-listen"),
+            (ServeSettings { size: Some(0), ..ServeSettings::default() }, "--size"),
+            (ServeSettings { map_size: Some(0), ..ServeSettings::default() }, "--map-size"),
+            (ServeSettings { prefix: Some("p".repeat(65)), ..ServeSettings::default() }, "--prefix"),
+        ] {
+            let error = ServeConfig::resolve(said, File::default()).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+        let error = WorkConfig::resolve(WorkSettings::default(), File::default()).unwrap_err().to_string();
+        assert!(error.contains("--senders"), "{error}");
+    }
+
+    #[test]
+    fn a_listener_for_a_server_that_is_not_embedded_is_a_mistake() {
+        let said = ServeSettings {
+            periodic: Some("tcp://127.0.0.1:5000".into()),
+            periodic_listen: Some("tcp://127.0.0.1:5001".into()),
+            ..ServeSettings::default()
+        };
+        assert!(ServeConfig::resolve(said, File::default()).is_err());
+    }
+}

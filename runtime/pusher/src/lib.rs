@@ -1,0 +1,30 @@
+//! pusher: self-hosted push delivery.
+//!
+//! This crate is the binary `pusher` and what embedders import. It is the only place where adapters are joined to
+//! ports, and where the command line, the environment and the clock are read:
+//!
+//! | module | for |
+//! | --- | --- |
+//! | [`api`] | the REST API as an axum `Router` to mount in another server |
+//! | [`worker`] | a worker that takes components and native senders alike |
+//! | [`core`] | the words, the rules and the ports |
+//! | [`store`] | LMDB behind the ports |
+//! | [`sandbox`] | components as senders |
+//! | [`client`] | a typed client of the REST API |
+//! | [`adapters`] | a Periodic server or client as the queue |
+//! | [`serve`], [`work`] | what `pusher serve` and `pusher worker` do, callable |
+
+pub use pusher_api as api;
+pub use pusher_client as client;
+pub use pusher_core as core;
+pub use pusher_sandbox as sandbox;
+pub use pusher_store as store;
+pub use pusher_worker as worker;
+
+pub mod adapters;
+pub mod config;
+pub mod operator;
+mod senders;
+pub mod serve;
+pub mod shutdown;
+pub mod work;

@@ -1,0 +1,29 @@
+//! The operator listener: is the process alive, and is it ready for requests. A port of its own, because browsers refuse
+//! to open port 6000 and because it need not be reachable from where the API is.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+
+/// Says whether the process can do its work.
+#[async_trait]
+pub trait Ready: Send + Sync {
+    /// `Ok` if it can; a sentence that says what is missing if not.
+    async fn ready(&self) -> Result<(), String>;
+}
+
+/// `/livez` (200 while the process runs) and `/readyz` (200, or 503 with the reason).
+pub fn router(ready: Arc<dyn Ready>) -> Router {
+    Router::new().route("/livez", get(async || "alive\n")).route("/readyz", get(readyz)).with_state(ready)
+}
+
+async fn readyz(State(ready): State<Arc<dyn Ready>>) -> (StatusCode, String) {
+    match ready.ready().await {
+        Ok(()) => (StatusCode::OK, "ready\n".into()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
+    }
+}

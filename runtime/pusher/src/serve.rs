@@ -1,0 +1,226 @@
+//! What `pusher serve` does: the API server, the embedded Periodic server (or a client of another one), the operator
+//! listener and, with senders, a worker; started in the order in which they need each other, stopped the other way round.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::serve::ListenerExt;
+use periodic::transport::BindError;
+use periodic::{Client, ClientOptions, Connect, Handle, JobStoreError, Listener, Server, ServerOptions, SystemClock};
+use pusher_api::Limits;
+use pusher_core::{Queue, Service, Storer};
+use pusher_store::{OpenError, Store, StoreOptions};
+use pusher_worker::{Worker, WorkerOptions};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::{EmbeddedQueue, RemoteQueue};
+use crate::config::{PeriodicChoice, ServeConfig};
+use crate::operator::{self, Ready};
+use crate::senders::{self, SendersError};
+
+/// How long requests that were being served at the stop may take.
+const DRAIN_REQUESTS: Duration = Duration::from_secs(10);
+/// How long workers elsewhere may take to finish what they have when the embedded Periodic server stops.
+const DRAIN_JOBS: Duration = Duration::from_secs(10);
+
+/// Why the server did not start, or how it ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The jobs cannot be read.
+    #[error("cannot start the Periodic server on {dir}: {reason}")]
+    Jobs {
+        /// The directory of the database.
+        dir: PathBuf,
+        /// Why.
+        reason: JobStoreError,
+    },
+    /// The Periodic server cannot listen.
+    #[error("--periodic-listen: {0}")]
+    Periodic(#[from] BindError),
+    /// An HTTP server cannot listen.
+    #[error("{flag}: cannot listen on {address}: {reason}; stop what listens there, or choose another address")]
+    Listen {
+        /// Which setting.
+        flag: &'static str,
+        /// Where.
+        address: String,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// The senders cannot be run.
+    #[error(transparent)]
+    Senders(#[from] SendersError),
+}
+
+/// The queue, and what stands behind it.
+enum Periodic {
+    Embedded { server: Server, accepting: JoinHandle<()> },
+    External { client: Client },
+}
+
+/// Runs the server until `stop`. `say` is given a line for each address, and `ready` last.
+///
+/// # Errors
+/// [`ServeError`], before `ready`.
+pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str)) -> Result<(), ServeError> {
+    let api_listener = listen("--host", &config.host).await?;
+    let admin_listener = listen("--admin", &config.admin).await?;
+    let store_options = StoreOptions { map_size: config.map_size, ..StoreOptions::default() };
+    let store = Arc::new(Store::open(&config.work_dir, store_options)?);
+    // Each part has a stop of its own, because they stop one after another.
+    let stop_accepting_jobs = CancellationToken::new();
+    let (periodic, queue, connector) = periodic(&config, &store, &stop_accepting_jobs, &say).await?;
+    let service = Service::new(store.clone(), queue.clone(), config.prefix.clone());
+
+    let stop_worker = CancellationToken::new();
+    let worker = match &config.senders {
+        Some(dir) => {
+            let channels = senders::load(dir, config.size, Arc::new(service.clone())).await?;
+            let options =
+                WorkerOptions { prefix: config.prefix.clone(), size: config.size, ..WorkerOptions::default() };
+            let worker = channels.into_iter().fold(Worker::new(connector, queue, options), Worker::channel);
+            say(&format!("senders: {}", worker.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
+            Some(tokio::spawn(worker.run(stop_worker.clone())))
+        }
+        None => None,
+    };
+
+    let stop_operator = CancellationToken::new();
+    let ready = Arc::new(Parts { store: store.clone(), periodic: periodic.probe(), stop: stop.clone() });
+    say(&format!("api: http://{}", address(&api_listener)));
+    say(&format!("operator: http://{}", address(&admin_listener)));
+    let operator = serve_http(admin_listener, operator::router(ready), stop_operator.clone());
+    let api = serve_http(api_listener, pusher_api::router(service, Limits::default()), stop.clone());
+    say("ready");
+
+    stop.cancelled().await;
+    drain("the API server", DRAIN_REQUESTS, api).await;
+    stop_worker.cancel();
+    if let Some(worker) = worker {
+        drain("the worker", WorkerOptions::default().drain + Duration::from_secs(5), worker).await;
+    }
+    stop_accepting_jobs.cancel();
+    periodic.stop().await;
+    stop_operator.cancel();
+    drain("the operator listener", Duration::from_secs(1), operator).await;
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Starts the embedded Periodic server, or a client of another one: itself, the queue, and how a worker connects.
+async fn periodic(
+    config: &ServeConfig,
+    store: &Arc<Store>,
+    stop: &CancellationToken,
+    say: impl Fn(&str),
+) -> Result<(Periodic, Arc<dyn Queue>, Arc<dyn Connect>), ServeError> {
+    match &config.periodic {
+        PeriodicChoice::Embedded(endpoint) => {
+            let listener = Listener::bind(endpoint).await?;
+            say(&format!("periodic: {}", listener.endpoint()));
+            let server = Server::start(store.clone(), Arc::new(SystemClock), ServerOptions::default())
+                .await
+                .map_err(|reason| ServeError::Jobs { dir: config.work_dir.clone(), reason })?;
+            let accepting = tokio::spawn(server.serve(listener, stop.clone()));
+            let queue = Arc::new(EmbeddedQueue(server.handle()));
+            let connector = Arc::new(server.handle().connector());
+            Ok((Periodic::Embedded { server, accepting }, queue, connector))
+        }
+        PeriodicChoice::External(endpoint) => {
+            let endpoint = Arc::new(endpoint.clone());
+            say(&format!("periodic: {endpoint}"));
+            let client = Client::new(endpoint.clone(), ClientOptions::default());
+            let queue = Arc::new(RemoteQueue(client.clone()));
+            Ok((Periodic::External { client }, queue, endpoint))
+        }
+    }
+}
+
+impl Periodic {
+    fn probe(&self) -> Probe {
+        match self {
+            Self::Embedded { server, .. } => Probe::Embedded(server.handle()),
+            Self::External { client } => Probe::External(client.clone()),
+        }
+    }
+
+    async fn stop(self) {
+        match self {
+            Self::Embedded { server, accepting } => {
+                server.drain(DRAIN_JOBS).await;
+                drain("the Periodic listener", Duration::from_secs(1), accepting).await;
+                server.stop().await;
+            }
+            Self::External { client } => client.close().await,
+        }
+    }
+}
+
+/// How to ask whether the Periodic server is there.
+enum Probe {
+    Embedded(Handle),
+    External(Client),
+}
+
+/// What must work for `/readyz` to say so.
+struct Parts {
+    store: Arc<Store>,
+    periodic: Probe,
+    stop: CancellationToken,
+}
+
+#[async_trait]
+impl Ready for Parts {
+    async fn ready(&self) -> Result<(), String> {
+        if self.stop.is_cancelled() {
+            return Err("stopping".into());
+        }
+        self.store.get(&[]).await.map_err(|error| error.to_string())?;
+        match &self.periodic {
+            Probe::Embedded(handle) if handle.is_running() => Ok(()),
+            Probe::Embedded(_) => Err("the embedded Periodic server has ended".into()),
+            Probe::External(client) => client.ping().await.map_err(|error| error.to_string()),
+        }
+    }
+}
+
+async fn listen(flag: &'static str, address: &str) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|reason| ServeError::Listen { flag, address: address.to_owned(), reason })
+}
+
+/// Where it listens in fact: with port 0 the system chose one.
+fn address(listener: &TcpListener) -> String {
+    listener.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string())
+}
+
+fn serve_http(listener: TcpListener, router: Router, stop: CancellationToken) -> JoinHandle<()> {
+    // A reply is one small write; waiting for more to send with it would only delay it.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
+            tracing::error!(%error, "an HTTP server ended badly");
+        }
+    })
+}
+
+/// Waits for a part to end by itself, then ends it.
+async fn drain(part: &str, limit: Duration, mut task: JoinHandle<()>) {
+    match timeout(limit, &mut task).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(part, %error, "ended badly"),
+        Err(_) => {
+            tracing::warn!(part, ?limit, "not finished in time; not waiting any longer");
+            task.abort();
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What `pusher worker` does: takes jobs from a Periodic server and runs the senders in a directory.
+
+use std::sync::Arc;
+
+use periodic::ClientOptions;
+use pusher_client::Client;
+use pusher_worker::{Worker, WorkerOptions};
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::RemoteQueue;
+use crate::config::WorkConfig;
+use crate::senders::{self, SendersError};
+
+/// Why the worker did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// The API server's address is none.
+    #[error("--api {url:?} is not valid: {reason}")]
+    Api {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There are no senders to run.
+    #[error(transparent)]
+    Senders(#[from] SendersError),
+}
+
+/// Runs a worker until `stop`. `say` is given a line for each thing a person wants to know, and `ready` last. Neither
+/// server need be there yet: the worker waits for them.
+///
+/// # Errors
+/// [`WorkError`], before `ready`.
+pub async fn run(config: WorkConfig, stop: CancellationToken, say: impl Fn(&str)) -> Result<(), WorkError> {
+    let client = pusher_client::base_url(&config.api)
+        .and_then(|base| Client::new(base, pusher_client::Options::default()))
+        .map_err(|error| WorkError::Api { url: config.api.clone(), reason: error.to_string() })?;
+    let channels = senders::load(&config.senders, config.size, Arc::new(client)).await?;
+    let endpoint = Arc::new(config.periodic.clone());
+    let queue = RemoteQueue(periodic::Client::new(endpoint.clone(), ClientOptions::default()));
+    let options = WorkerOptions { prefix: config.prefix, size: config.size, ..WorkerOptions::default() };
+    let worker = channels.into_iter().fold(Worker::new(endpoint, Arc::new(queue), options), Worker::channel);
+    say(&format!("taking jobs from {}", config.periodic));
+    say(&format!("senders: {}", worker.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
+    say("ready");
+    worker.run(stop).await;
+    Ok(())
+}
