@@ -1,0 +1,11 @@
+//! End to end: the real binary as processes, real components, real sockets, and a stand-in for the provider only. One
+//! binary, so that everything is linked once.
+#![expect(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
+mod delivery;
+mod frames;
+mod golden;
+mod hostile;
+mod kill;
+mod queue;
+mod startup;

@@ -1,0 +1,93 @@
+//! `sandbox`: what it costs to send one message with a component: a fresh instance, its `send`, and its end. Baseline:
+//! the same function as a native sender behind the same trait. Their difference is the sandbox's overhead.
+
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pusher_core::{
+    JobName, Message, Outcome, PushRequest, Pusher, PusherId, Pushers, PushersError, SendError, Sender, SenderName,
+};
+use pusher_sandbox::{Deps, Sandbox, SandboxConfig};
+use tokio::time::Instant;
+
+use super::Figure;
+
+const WARM_UP: usize = 2_000;
+const SENDS: usize = 20_000;
+
+/// Runs the benchmark.
+///
+/// # Errors
+/// If the sender cannot be loaded or does not answer as it should.
+pub async fn run() -> io::Result<Vec<Figure>> {
+    let dir = tempfile::tempdir()?;
+    crate::senders::sample(dir.path())?;
+    let deps = Deps { pushers: Arc::new(Nobody), env: Arc::new(|_| None) };
+    let sandbox = Sandbox::new(SandboxConfig::default(), deps).map_err(io::Error::other)?;
+    let report = sandbox.load_dir(dir.path()).await.map_err(io::Error::other)?;
+    let component = report.senders.first().ok_or_else(|| io::Error::other(format!("{:?}", report.refused)))?;
+    let native = Native(SenderName::parse("sample").map_err(io::Error::other)?);
+    // In turns, so that a machine that slows down shows in both.
+    let (mut fresh, mut bare) = (Vec::with_capacity(SENDS), Vec::with_capacity(SENDS));
+    for n in 0..WARM_UP + SENDS {
+        let (sandboxed, natively) = (time(&*component.sender, n).await?, time(&native, n).await?);
+        if n >= WARM_UP {
+            fresh.push(sandboxed);
+            bare.push(natively);
+        }
+    }
+    Ok(vec![Figure {
+        bench: "sandbox",
+        case: "fresh-instance-p50".into(),
+        value: median(&mut fresh),
+        unit: "µs",
+        baseline: median(&mut bare),
+        beside: "the same sender, native",
+    }])
+}
+
+/// One send in microseconds.
+async fn time(sender: &dyn Sender, n: usize) -> io::Result<f64> {
+    let pusher = PusherId::parse("lupino").map_err(io::Error::other)?;
+    let data = format!("message number {n}");
+    let id = JobName::for_push(&pusher, &data);
+    let message = Message { id, sender: sender.name().clone(), pusher, data, attempt: 1 };
+    let started = Instant::now();
+    let outcome = sender.send(message).await.map_err(io::Error::other)?;
+    let elapsed = started.elapsed();
+    if outcome == Outcome::Done { Ok(elapsed.as_secs_f64() * 1e6) } else { Err(io::Error::other("not done")) }
+}
+
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// What `sample` does, without a sandbox.
+struct Native(SenderName);
+
+#[async_trait]
+impl Sender for Native {
+    fn name(&self) -> &SenderName {
+        &self.0
+    }
+
+    async fn send(&self, message: Message) -> Result<Outcome, SendError> {
+        Ok(if message.data == "1" { Outcome::Later(10) } else { Outcome::Done })
+    }
+}
+
+/// `sample` asks nobody about pushers.
+struct Nobody;
+
+#[async_trait]
+impl Pushers for Nobody {
+    async fn get(&self, _: &PusherId) -> Result<Option<Pusher>, PushersError> {
+        Ok(None)
+    }
+
+    async fn push(&self, _: PushRequest) -> Result<JobName, PushersError> {
+        Err(PushersError::Refused("there is nobody to push to".into()))
+    }
+}

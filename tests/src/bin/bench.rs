@@ -1,0 +1,55 @@
+//! `cargo xtask bench NAME [--json]`: runs a benchmark and prints its figures.
+
+use std::process::ExitCode;
+
+use pusher_tests::bench::load::BareRoute;
+use pusher_tests::bench::{Figure, accept, deliver, sandbox};
+
+const NAMES: [&str; 3] = ["accept", "sandbox", "deliver"];
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let json = args.iter().any(|arg| arg == "--json");
+    let names: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--")).collect();
+    let names = match names.as_slice() {
+        ["bare-route"] => return serve_bare_route().await,
+        ["all"] => &NAMES,
+        names if !names.is_empty() && names.iter().all(|name| NAMES.contains(name)) => names,
+        _ => {
+            eprintln!("bench: name one of {} or all", NAMES.join(", "));
+            return ExitCode::FAILURE;
+        }
+    };
+    for name in names {
+        let figures = match *name {
+            "accept" => accept::run().await,
+            "sandbox" => sandbox::run().await,
+            _ => deliver::run().await,
+        };
+        match figures {
+            Ok(figures) => print(&figures, json),
+            Err(error) => {
+                eprintln!("bench {name}: {error}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn print(figures: &[Figure], json: bool) {
+    for figure in figures {
+        println!("{}", if json { figure.json() } else { figure.text() });
+    }
+}
+
+async fn serve_bare_route() -> ExitCode {
+    match BareRoute::serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bare-route: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

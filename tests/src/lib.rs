@@ -1,0 +1,12 @@
+//! The test harness: the real `pusher` binary as processes, a stand-in for the mail provider, and a load generator.
+//!
+//! Used by the end-to-end tests (`e2e/`), by the demo (`src/bin/demo.rs`) and by the benchmarks (`src/bin/bench.rs`).
+//! Nothing here stands in for a part of pusher itself.
+
+pub mod bench;
+pub mod build;
+pub mod process;
+pub mod provider;
+pub mod rest;
+pub mod senders;
+pub mod wait;

@@ -1,0 +1,142 @@
+//! The real binary as a process: started on free ports, told to stop, killed without warning, started again.
+
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::build;
+use crate::wait::PATIENCE;
+
+/// A running `pusher`.
+pub struct Pusher {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    /// Where the REST API is, `http://127.0.0.1:PORT`; empty for a worker.
+    pub api: String,
+    /// Where the Periodic server is, as a URL; empty for a worker.
+    pub periodic: String,
+    /// Where the operator listener is; empty for a worker.
+    pub admin: String,
+}
+
+impl Pusher {
+    /// `pusher serve` on free ports, with its database in `work_dir`; ready when this returns.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub async fn serve(work_dir: &Path, more: &[&str]) -> Self {
+        Self::try_serve(work_dir, more).await.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// As [`Pusher::serve`].
+    ///
+    /// # Errors
+    /// If it does not become ready.
+    pub async fn try_serve(work_dir: &Path, more: &[&str]) -> Result<Self, String> {
+        let work_dir = work_dir.to_string_lossy();
+        let mut args = vec!["serve", "--host", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--work-dir", &work_dir];
+        if !more.contains(&"--periodic-listen") && !more.contains(&"--periodic") {
+            args.extend(["--periodic-listen", "tcp://127.0.0.1:0"]);
+        }
+        args.extend(more);
+        Self::start(&args, &[]).await
+    }
+
+    /// `pusher worker`, taking jobs from `server` and asking it about pushers.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub async fn worker(server: &Self, senders: &Path) -> Self {
+        Self::try_worker(server, senders).await.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// As [`Pusher::worker`].
+    ///
+    /// # Errors
+    /// If it does not become ready.
+    pub async fn try_worker(server: &Self, senders: &Path) -> Result<Self, String> {
+        let senders = senders.to_string_lossy();
+        let args = ["worker", "--senders", &senders, "--periodic", &server.periodic, "--api", &server.api];
+        Self::start(&args, &[]).await
+    }
+
+    /// Any `pusher` command that prints `ready` when it is.
+    ///
+    /// # Errors
+    /// What it said, if it ends before that or takes too long.
+    pub async fn start(args: &[&str], env: &[(&str, &str)]) -> Result<Self, String> {
+        let shown = format!("pusher {}", args.join(" "));
+        let mut child = Command::new(build::pusher())
+            .args(args)
+            .envs(env.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|e| format!("{shown} did not start: {e}"))?;
+        let stdout = child.stdout.take().ok_or("no standard output")?;
+        let lines = BufReader::new(stdout).lines();
+        let mut pusher =
+            Self { child, lines, api: String::new(), periodic: String::new(), admin: String::new() };
+        timeout(PATIENCE, pusher.until_ready()).await.map_err(|_| format!("{shown} was not ready after {PATIENCE:?}"))??;
+        Ok(pusher)
+    }
+
+    /// Reads the lines that say where it listens.
+    async fn until_ready(&mut self) -> Result<(), String> {
+        while let Some(line) = self.lines.next_line().await.map_err(|e| e.to_string())? {
+            let value = |key: &str| line.strip_prefix(key).map(|value| value.trim().to_owned());
+            if let Some(url) = value("api:") {
+                self.api = url;
+            } else if let Some(url) = value("periodic:") {
+                self.periodic = url;
+            } else if let Some(url) = value("operator:") {
+                self.admin = url;
+            } else if line == "ready" {
+                return Ok(());
+            }
+        }
+        let status = self.child.wait().await.map_err(|e| e.to_string())?;
+        Err(format!("pusher ended with {status} before it was ready; its standard error says why"))
+    }
+
+    /// The process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// SIGKILL: no chance to clean up.
+    ///
+    /// # Panics
+    /// If there is nothing to kill.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap_or_else(|e| panic!("kill -9: {e}"));
+    }
+
+    /// SIGTERM, and how it ended.
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub async fn stop(self) -> ExitStatus {
+        self.try_stop().await.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// As [`Pusher::stop`].
+    ///
+    /// # Errors
+    /// If it does not end.
+    pub async fn try_stop(mut self) -> Result<ExitStatus, String> {
+        let pid = self.pid().ok_or("pusher has ended already")?.to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().await.map_err(|e| format!("kill -TERM: {e}"))?;
+        if !sent.success() {
+            return Err(format!("kill -TERM {pid} ended with {sent}"));
+        }
+        let ended = timeout(PATIENCE + Duration::from_secs(15), self.child.wait()).await;
+        ended.map_err(|_| "pusher did not stop")?.map_err(|e| format!("waiting for pusher: {e}"))
+    }
+}

@@ -1,0 +1,23 @@
+//! Waiting for something to become true, with a limit and a sentence for when it does not.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// Long enough for a busy machine; tests that pass do not wait for it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks `question` again and again until it answers; panics with `what` after [`PATIENCE`].
+///
+/// # Panics
+/// When it takes too long: this is for tests.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut question: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = question().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain for: {what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
