@@ -72,6 +72,8 @@ impl Pusher {
         let shown = format!("pusher {}", args.join(" "));
         let mut child = Command::new(build::pusher())
             .args(args)
+            // What a test expects to go wrong would fill the screen.
+            .env("PUSHER_LOG", "error")
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

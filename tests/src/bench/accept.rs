@@ -15,7 +15,7 @@ const TIME: Duration = Duration::from_secs(6);
 /// If a process or a request fails.
 pub async fn run() -> io::Result<Vec<Figure>> {
     let dir = tempfile::tempdir()?;
-    let server = Pusher::serve(dir.path(), &["--log", "warn"]).await;
+    let server = Pusher::serve(dir.path(), &[]).await;
     recipients(&server.api).await;
     let address = server.api.trim_start_matches("http://").parse().map_err(io::Error::other)?;
     let bare = BareRoute::start().await?;

@@ -25,7 +25,7 @@ pub async fn run() -> io::Result<Vec<Figure>> {
     let senders = dir.path().join("senders");
     crate::senders::sample(&senders)?;
     let senders = senders.to_string_lossy();
-    let server = Pusher::serve(&dir.path().join("data"), &["--log", "warn", "--senders", &senders]).await;
+    let server = Pusher::serve(&dir.path().join("data"), &["--senders", &senders]).await;
     recipients(&server.api).await;
     let endpoint = Endpoint::from_str(&server.periodic).map_err(io::Error::other)?;
     let client = Client::new(Arc::new(endpoint), ClientOptions::default());

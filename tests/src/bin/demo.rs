@@ -35,7 +35,7 @@ async fn demo() -> Result<(), Failed> {
 
     println!("# the provider's stand-in takes mail at {}", provider.url());
     println!("$ pusher serve");
-    let server = step("starting pusher serve", Pusher::try_serve(&dir.path().join("data"), &["--log", "warn"]).await)?;
+    let server = step("starting pusher serve", Pusher::try_serve(&dir.path().join("data"), &[]).await)?;
     println!("  the API is at {}, Periodic at {}\n", server.api, server.periodic);
     println!("$ pusher worker --senders senders/");
     let worker = step("starting pusher worker", Pusher::try_worker(&server, &senders_dir).await)?;

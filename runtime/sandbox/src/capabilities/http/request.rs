@@ -1,0 +1,115 @@
+//! A guest's request, checked and made into the client's.
+
+use reqwest::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use reqwest::{Method, Request};
+use url::Url;
+
+use super::MAX_REQUEST;
+use crate::bindings::http::{self, Error};
+
+/// Most headers in a request.
+const MAX_HEADERS: usize = 100;
+/// Headers that are about the connection, which is the host's.
+const RESERVED: [HeaderName; 9] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    HOST,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Makes the client's request.
+pub(super) fn check(request: http::Request) -> Result<Request, Error> {
+    if request.body.len() > MAX_REQUEST {
+        return Err(Error::TooLarge(format!("the request is larger than {MAX_REQUEST} bytes")));
+    }
+    let mut checked = Request::new(method(&request.method)?, url(&request.url)?);
+    *checked.headers_mut() = headers(&request.headers)?;
+    if !request.body.is_empty() {
+        *checked.body_mut() = Some(request.body.into());
+    }
+    Ok(checked)
+}
+
+fn method(text: &str) -> Result<Method, Error> {
+    match Method::from_bytes(text.as_bytes()) {
+        Ok(method) if method != Method::CONNECT => Ok(method),
+        _ => Err(Error::Invalid(format!("{text:?} is not a method that can be used"))),
+    }
+}
+
+fn url(text: &str) -> Result<Url, Error> {
+    let url = Url::parse(text).map_err(|error| Error::Invalid(format!("the URL is not one: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Error::Invalid(format!("{:?} is not a scheme that can be used; use http or https", url.scheme())));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::Invalid("the URL holds a user or password; send them in a header".to_owned()));
+    }
+    Ok(url)
+}
+
+fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, Error> {
+    if pairs.len() > MAX_HEADERS {
+        return Err(Error::Invalid(format!("there are more than {MAX_HEADERS} headers")));
+    }
+    let mut headers = HeaderMap::with_capacity(pairs.len());
+    for (name, value) in pairs {
+        let wrong = |why: &str| Error::Invalid(format!("the header {name:?} {why}"));
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("is not a name"))?;
+        if RESERVED.contains(&parsed) || parsed == "keep-alive" {
+            return Err(wrong("is the host's to set"));
+        }
+        // The value may be a token: it is not told.
+        let value = HeaderValue::from_bytes(value.as_bytes())
+            .map_err(|_| wrong("has a value that no header can have, such as one with a line end"))?;
+        headers.append(parsed, value);
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> Result<Request, Error> {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        check(http::Request { method: method.into(), url: url.into(), headers, body: vec![], timeout: None })
+    }
+
+    #[test]
+    fn a_good_request_goes_through() {
+        let request = request("PATCH", "https://a.example/x?y#z", &[("x-a", "1"), ("X-A", "2"), ("x-u", "ü")]).unwrap();
+        assert_eq!(request.headers().get_all("x-a").iter().count(), 2);
+    }
+
+    #[test]
+    fn nothing_can_be_smuggled_into_a_request() {
+        let url = "https://a.example/";
+        for (method, url, headers) in [
+            ("GET\r\nX: y", url, [("a", "b")]),
+            ("CONNECT", url, [("a", "b")]),
+            ("", url, [("a", "b")]),
+            ("GET", "/relative", [("a", "b")]),
+            ("GET", "file:///etc/passwd", [("a", "b")]),
+            ("GET", "https://user:pass@a.example/", [("a", "b")]),
+            ("GET", "https://a.example@/", [("a", "b")]),
+            ("GET", url, [("a", "b\r\nc: d")]),
+            ("GET", url, [("a", "b\nc")]),
+            ("GET", url, [("a", "\0")]),
+            ("GET", url, [("a b", "c")]),
+            ("GET", url, [("a\r\nb", "c")]),
+            ("GET", url, [("Host", "internal")]),
+            ("GET", url, [("content-length", "5")]),
+            ("GET", url, [("Transfer-Encoding", "chunked")]),
+            ("GET", url, [("keep-alive", "1")]),
+        ] {
+            assert!(matches!(request(method, url, &headers), Err(Error::Invalid(_))), "{method:?} {url} {headers:?}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The log capability: what a sender writes to stdout and stderr becomes log events, one for each line, with the sender
+//! and the job on them. Writing is never an error to the guest: what is over `[limits] log` is dropped, with a note.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use pusher_core::{JobName, Message, SenderName};
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+use crate::manifest::Limits;
+
+/// How many bytes a guest may write at a time.
+const CHUNK: usize = 16 << 10;
+/// The longest line, in bytes; a longer one becomes several events.
+const MAX_LINE: usize = 4 << 10;
+
+/// What one sender may write in one send.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    bytes: usize,
+}
+
+pub(super) fn configure(limits: &Limits) -> Grant {
+    Grant { bytes: usize::try_from(limits.log.0).unwrap_or(usize::MAX) }
+}
+
+/// Both streams of one send.
+pub(crate) struct Log {
+    pub(super) stdout: LogStream,
+    pub(super) stderr: LogStream,
+}
+
+pub(super) fn prepare(grant: &Grant, message: &Message) -> Log {
+    let lines = Arc::new(Mutex::new(Lines {
+        sender: message.sender.clone(),
+        job: message.id.clone(),
+        left: grant.bytes,
+        cut: false,
+    }));
+    Log { stdout: LogStream::new("stdout", Arc::clone(&lines)), stderr: LogStream::new("stderr", lines) }
+}
+
+/// Where both streams of a send end.
+struct Lines {
+    sender: SenderName,
+    job: JobName,
+    /// Bytes that may still be written.
+    left: usize,
+    /// Has it been said that more was written?
+    cut: bool,
+}
+
+impl Lines {
+    /// As much of `bytes` as may still be written.
+    fn admit<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (admitted, dropped) = bytes.split_at(bytes.len().min(self.left));
+        self.left -= admitted.len();
+        if !dropped.is_empty() && !self.cut {
+            self.cut = true;
+            tracing::warn!(sender = %self.sender, job = %self.job, "the sender writes more than its [limits] log; the rest is dropped");
+        }
+        admitted
+    }
+
+    fn tell(&self, stream: &str, line: &[u8]) {
+        let line = printable(line);
+        if !line.is_empty() {
+            tracing::info!(sender = %self.sender, job = %self.job, stream, line, "sender log");
+        }
+    }
+}
+
+/// A line as text that can do nothing to a terminal.
+fn printable(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    text.trim_end().chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+/// One of the two streams. The handles that a guest takes on it share its unfinished line.
+#[derive(Clone)]
+pub(crate) struct LogStream {
+    stream: Arc<Stream>,
+}
+
+struct Stream {
+    name: &'static str,
+    lines: Arc<Mutex<Lines>>,
+    unfinished: Mutex<Vec<u8>>,
+}
+
+impl LogStream {
+    fn new(name: &'static str, lines: Arc<Mutex<Lines>>) -> Self {
+        Self { stream: Arc::new(Stream { name, lines, unfinished: Mutex::default() }) }
+    }
+}
+
+impl Stream {
+    fn write(&self, bytes: &[u8]) {
+        // A poisoned lock would mean that telling a line panicked; the lines that are left are still good.
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        for part in lines.admit(bytes).split_inclusive(|byte| *byte == b'\n') {
+            unfinished.extend_from_slice(part);
+            if part.ends_with(b"\n") || unfinished.len() >= MAX_LINE {
+                lines.tell(self.name, &unfinished);
+                unfinished.clear();
+            }
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let unfinished = self.unfinished.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !unfinished.is_empty() {
+            self.lines.lock().unwrap_or_else(PoisonError::into_inner).tell(self.name, unfinished);
+        }
+    }
+}
+
+impl IsTerminal for LogStream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for LogStream {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait::async_trait]
+impl Pollable for LogStream {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for LogStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.stream.write(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(CHUNK)
+    }
+}
+
+impl AsyncWrite for LogStream {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.stream.write(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn a_line_can_do_nothing_to_a_terminal() {
+        assert_eq!(printable(b"plain\ttext\r\n"), "plain\ttext");
+        assert_eq!(printable(b"\x1b[2Jgone"), "\u{fffd}[2Jgone");
+        assert_eq!(printable(b"a\rb\xff"), "a\u{fffd}b\u{fffd}");
+    }
+}

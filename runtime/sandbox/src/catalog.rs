@@ -1,0 +1,253 @@
+//! A directory becomes senders: one for each manifest, and one for each component that no manifest names.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pusher_core::{JobName, Message, PusherId, RetryPolicy, Sender, SenderName};
+
+use crate::capabilities;
+use crate::component::{self, Compiled};
+use crate::manifest::{Bytes, Manifest};
+use crate::sandbox::Shared;
+use crate::sender::SandboxedSender;
+
+/// What became of a directory.
+#[derive(Debug)]
+pub struct LoadReport {
+    /// What loaded, by file name.
+    pub senders: Vec<LoadedSender>,
+    /// What did not, by file name.
+    pub refused: Vec<Refused>,
+}
+
+/// A sender that is ready to send.
+pub struct LoadedSender {
+    /// The sender.
+    pub sender: Arc<dyn Sender>,
+    /// How many sends it runs at once: `[limits] concurrency`, but not more than the sandbox runs in all. Asking for more
+    /// is no error: they wait.
+    pub concurrency: usize,
+    /// When to try its messages again (`[retry]`).
+    pub retry: RetryPolicy,
+    /// Its manifest, or its component if it has none.
+    pub path: PathBuf,
+    /// What an operator should know about it, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl fmt::Debug for LoadedSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoadedSender")
+            .field("name", self.sender.name())
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A file that could not be made into a sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The manifest, or the component if it has none.
+    pub path: PathBuf,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.reason)
+    }
+}
+
+/// Why a directory cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the directory of senders {} cannot be read: {source}", path.display())]
+pub struct LoadError {
+    /// The directory.
+    pub path: PathBuf,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// A sender to be: what is known before anything is compiled.
+struct Candidate {
+    /// The manifest, or the component if there is none.
+    path: PathBuf,
+    component: PathBuf,
+    /// `None`: there is no manifest, and the component names itself.
+    manifest: Option<Manifest>,
+}
+
+pub(crate) async fn load_dir(shared: &Arc<Shared>, dir: &Path) -> Result<LoadReport, LoadError> {
+    let failed = |source| LoadError { path: dir.to_owned(), source };
+    let owned = dir.to_owned();
+    let (candidates, mut refused) = blocking(move || survey(&owned)).await.and_then(|survey| survey).map_err(failed)?;
+    let mut senders: Vec<LoadedSender> = Vec::new();
+    let mut taken: HashMap<SenderName, PathBuf> = HashMap::new();
+    for candidate in candidates {
+        let path = candidate.path.clone();
+        match load(shared, candidate).await {
+            Ok(loaded) => match taken.get(loaded.sender.name()) {
+                Some(first) => {
+                    let reason = format!(
+                        "the name {:?} is taken by {}; give one of them another name",
+                        loaded.sender.name(),
+                        first.display()
+                    );
+                    refused.push(Refused { path, reason });
+                }
+                None => {
+                    taken.insert(loaded.sender.name().clone(), path);
+                    senders.push(loaded);
+                }
+            },
+            Err(reason) => refused.push(Refused { path, reason }),
+        }
+    }
+    refused.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(LoadReport { senders, refused })
+}
+
+/// What is in the directory: manifests first, then the components that none of them names, each by file name.
+fn survey(dir: &Path) -> io::Result<(Vec<Candidate>, Vec<Refused>)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if path.is_file() && !hidden {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let with_extension = |wanted: &str| {
+        let wanted = wanted.to_owned();
+        files.iter().filter(move |path| path.extension().is_some_and(|extension| *extension == *wanted)).cloned()
+    };
+
+    let (mut candidates, mut refused) = (Vec::new(), Vec::new());
+    // A component that a manifest names is never loaded without it, even if the manifest is refused.
+    let mut named = HashSet::new();
+    for path in with_extension("toml") {
+        let component = path.with_extension("wasm");
+        match Manifest::read(&path) {
+            Ok(manifest) => {
+                let component = manifest.component.as_ref().map_or(component, |component| dir.join(component));
+                named.insert(identity(&component));
+                candidates.push(Candidate { path, component, manifest: Some(manifest) });
+            }
+            Err(error) => {
+                named.insert(identity(&component));
+                refused.push(Refused { path, reason: error.to_string() });
+            }
+        }
+    }
+    for path in with_extension("wasm").filter(|path| !named.contains(&identity(path))) {
+        candidates.push(Candidate { component: path.clone(), path, manifest: None });
+    }
+    Ok((candidates, refused))
+}
+
+/// A path by which two names of one file are seen to be one.
+fn identity(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// Makes a candidate a sender.
+///
+/// # Errors
+/// Why it cannot be one.
+async fn load(shared: &Arc<Shared>, candidate: Candidate) -> Result<LoadedSender, String> {
+    let Candidate { path, component, manifest } = candidate;
+    let has_manifest = manifest.is_some();
+    let manifest = manifest.unwrap_or_default();
+    check_limits(shared, &manifest)?;
+
+    let (for_blocking, dir) = (Arc::clone(shared), path.parent().unwrap_or(Path::new("")).to_owned());
+    let (compiled, grants, manifest) = blocking(move || -> Result<_, String> {
+        let grants = capabilities::configure(&for_blocking, &manifest, &dir)?;
+        let compiled = component::load(&for_blocking, &component, manifest.sha256)?;
+        Ok((compiled, grants, manifest))
+    })
+    .await
+    .map_err(|error| error.to_string())??;
+
+    let warnings = warnings(&compiled, &manifest);
+    let given = match &manifest.name {
+        Some(name) => name.clone(),
+        None => stem(&path)?,
+    };
+    let sender = SandboxedSender::new(given.clone(), Arc::clone(shared), compiled, grants, &manifest.limits);
+    // Every component is tried once, so that one which cannot start is refused now and not with the first message.
+    let own_name =
+        sender.own_name(&trial(&given)).await.map_err(|fault| format!("it was tried, and failed: {fault}"))?;
+    let sender = if has_manifest {
+        sender
+    } else {
+        let name = SenderName::parse(&own_name)
+            .map_err(|error| format!("it calls itself {own_name:?}, which is no name for a sender: {error}"))?;
+        sender.renamed(name)
+    };
+    Ok(LoadedSender {
+        sender: Arc::new(sender),
+        concurrency: manifest.limits.concurrency.get().min(shared.config.max_sends),
+        retry: manifest.retry.policy(),
+        path,
+        warnings,
+    })
+}
+
+/// The name of a file without its extension, as a sender's name.
+fn stem(path: &Path) -> Result<SenderName, String> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    SenderName::parse(&stem)
+        .map_err(|error| format!("{stem:?} is no name for a sender: {error}; give one with `name = \"…\"`"))
+}
+
+/// The message that stands in the log beside what a sender writes while it is tried.
+fn trial(name: &SenderName) -> Message {
+    let (Ok(id), Ok(pusher)) = (JobName::parse("load"), PusherId::parse("load")) else {
+        unreachable!("both are short and not empty");
+    };
+    Message { id, sender: name.clone(), pusher, data: String::new(), attempt: 1 }
+}
+
+fn check_limits(shared: &Shared, manifest: &Manifest) -> Result<(), String> {
+    let (memory, most) = (manifest.limits.memory, Bytes(shared.config.max_memory));
+    if memory > most {
+        return Err(format!(
+            "[limits] memory = \"{memory}\" is more than this host has for one send; write at most \"{most}\""
+        ));
+    }
+    Ok(())
+}
+
+/// What an operator should know.
+fn warnings(compiled: &Compiled, manifest: &Manifest) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let granted = manifest.pushers.read || manifest.pushers.push || manifest.pushers.fan_out;
+    for (interface, key, granted) in [
+        ("pusher:sender/http", "http", !manifest.http.allow.is_empty()),
+        ("pusher:sender/pushers", "pushers", granted),
+        ("pusher:sender/config", "config or [secrets", !manifest.config.is_empty() || !manifest.secrets.is_empty()),
+    ] {
+        if granted && !compiled.imports(interface) {
+            warnings.push(format!("the manifest grants [{key}], which the component does not ask for"));
+        }
+    }
+    if manifest.http.private && manifest.http.allow.is_empty() {
+        warnings.push("[http] private = true does nothing without [http] allow".to_owned());
+    }
+    if manifest.pushers.fan_out {
+        warnings.push("[pushers] fan-out is granted, but this version of the host does not serve it yet".to_owned());
+    }
+    warnings
+}
+
+/// Runs what blocks on a thread for that.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
+}

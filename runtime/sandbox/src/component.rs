@@ -1,0 +1,106 @@
+//! Bytes become something that can be instantiated. The same bytes are compiled once, however many senders use them.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::bindings::SenderComponentPre;
+use crate::manifest::{Bytes, Digest};
+use crate::sandbox::Shared;
+use crate::state::State;
+
+/// The largest file that is taken for a component. An interpreter with its library has some 20 MiB.
+const MAX_FILE: Bytes = Bytes(64 << 20);
+
+/// A component that is compiled and checked to be a sender.
+pub(crate) struct Compiled {
+    /// Ready to instantiate: every import is found.
+    pub(crate) pre: SenderComponentPre<State>,
+    /// The interfaces it imports, as in `wasi:cli/stderr@0.2.6`.
+    pub(crate) imports: Vec<String>,
+}
+
+impl Compiled {
+    /// Does it import an interface whose name begins so?
+    pub(crate) fn imports(&self, prefix: &str) -> bool {
+        self.imports.iter().any(|name| name.starts_with(prefix))
+    }
+}
+
+/// What has been compiled and is still in use.
+#[derive(Default)]
+pub(crate) struct Components {
+    by_digest: Mutex<HashMap<Digest, Weak<Compiled>>>,
+}
+
+impl Components {
+    fn find(&self, digest: Digest) -> Option<Arc<Compiled>> {
+        self.by_digest.lock().unwrap_or_else(PoisonError::into_inner).get(&digest)?.upgrade()
+    }
+
+    fn keep(&self, digest: Digest, compiled: &Arc<Compiled>) {
+        let mut by_digest = self.by_digest.lock().unwrap_or_else(PoisonError::into_inner);
+        by_digest.retain(|_, kept| kept.strong_count() > 0);
+        by_digest.insert(digest, Arc::downgrade(compiled));
+    }
+}
+
+/// Loads a component from a file. Blocks for as long as compiling takes.
+///
+/// # Errors
+/// A sentence about why it is not a sender.
+pub(crate) fn load(shared: &Shared, path: &Path, expected: Option<Digest>) -> Result<Arc<Compiled>, String> {
+    let file = || path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let unreadable = |error: std::io::Error| format!("the component {} cannot be read: {error}", file());
+    let size = fs::metadata(path).map_err(unreadable)?.len();
+    if size > MAX_FILE.0 {
+        return Err(format!("{} is larger than {MAX_FILE}, the most that a component may be", file()));
+    }
+    let bytes = fs::read(path).map_err(unreadable)?;
+    let digest = Digest::of(&bytes);
+    if let Some(expected) = expected.filter(|expected| *expected != digest) {
+        return Err(format!("{} has the SHA-256 {digest}, but the manifest says {expected}", file()));
+    }
+    if let Some(compiled) = shared.components.find(digest) {
+        return Ok(compiled);
+    }
+    let compiled = Arc::new(compile(shared, &bytes).map_err(|reason| format!("{} {reason}", file()))?);
+    shared.components.keep(digest, &compiled);
+    Ok(compiled)
+}
+
+/// The second half of a sentence about the file, if it is not a sender.
+fn compile(shared: &Shared, bytes: &[u8]) -> Result<Compiled, String> {
+    // Reading precompiled code would run whatever it holds, outside of any sandbox.
+    if Engine::detect_precompiled(bytes).is_some() {
+        return Err("is precompiled; put the .wasm that it was made from in its place".to_owned());
+    }
+    if !is_component(bytes) {
+        return Err("is not a WebAssembly component; build it for wasm32-wasip2, or with cargo component".to_owned());
+    }
+    // `from_binary`, because `new` may take text as well.
+    let component = Component::from_binary(&shared.engine, bytes)
+        .map_err(|error| format!("is not a component that this host can run: {}", one_line(&error)))?;
+    let imports: Vec<_> = component.component_type().imports(&shared.engine).map(|(name, _)| name.to_owned()).collect();
+    let pre = shared
+        .linker
+        .instantiate_pre(&component)
+        .map_err(|error| format!("imports something that this host does not have: {}", one_line(&error)))?;
+    let pre = SenderComponentPre::new(pre).map_err(|error| {
+        format!("is not a sender, since it does not export pusher:sender/sender@0.1.0: {}", one_line(&error))
+    })?;
+    Ok(Compiled { pre, imports })
+}
+
+/// Does the binary begin as a component does? (The magic number, then version 13 in layer 1; a core module says 1 and 0.)
+fn is_component(bytes: &[u8]) -> bool {
+    bytes.get(..4) == Some(b"\0asm") && bytes.get(6..8) == Some(&[1, 0])
+}
+
+fn one_line(error: &wasmtime::Error) -> String {
+    format!("{error:#}").replace('\n', " ")
+}

@@ -1,0 +1,50 @@
+//! The component host: makes a WebAssembly component and its manifest into a [`Sender`](pusher_core::Sender).
+//!
+//! A [`Sandbox`] holds what all senders share: the engine, the pool of instances and the HTTP connections.
+//! [`Sandbox::load_dir`] makes every component in a directory into a sender, or says why not; one that is refused does
+//! not keep the others out. A loaded sender gives every message a fresh instance, which lives for that message alone,
+//! may use what its [`Manifest`] grants and no more, and is ended when it goes over a limit.
+//!
+//! The way through the code:
+//!
+//! * [`manifest`]: what an operator can write beside a component. Each key is documented there.
+//! * `catalog`: a directory becomes senders. `component`: bytes become something that can be instantiated.
+//! * `sender`: one message's way. `limits`: how a send is held to its memory and CPU. `fault`: what an error means.
+//! * `capabilities`: what a sender can ask for, one file each, in three stages: *link* it into the linker once for all,
+//!   *configure* it once for a sender from its manifest, *prepare* it once for a message.
+//! * `egress`: which network addresses may be reached.
+//! * `engine`: the engine's settings, and the thread that keeps time for guests that compute.
+//!
+//! ```no_run
+//! # async fn example(pushers: std::sync::Arc<dyn pusher_core::Pushers>) -> Result<(), Box<dyn std::error::Error>> {
+//! use pusher_sandbox::{Deps, Sandbox, SandboxConfig};
+//!
+//! let deps = Deps { pushers, env: std::sync::Arc::new(|_| None) };
+//! let sandbox = Sandbox::new(SandboxConfig::default(), deps)?;
+//! let report = sandbox.load_dir("senders".as_ref()).await?;
+//! for refused in &report.refused {
+//!     eprintln!("{refused}");
+//! }
+//! for loaded in report.senders {
+//!     println!("{} sends {} at once", loaded.sender.name(), loaded.concurrency);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod bindings;
+mod capabilities;
+mod catalog;
+mod component;
+mod egress;
+mod engine;
+mod fault;
+mod limits;
+pub mod manifest;
+mod sandbox;
+mod sender;
+mod state;
+
+pub use catalog::{LoadError, LoadReport, LoadedSender, Refused};
+pub use manifest::{Manifest, ManifestError};
+pub use sandbox::{Deps, Env, Sandbox, SandboxConfig, SandboxError};

@@ -1,0 +1,181 @@
+//! What an operator writes beside a component: a TOML file that names the sender and grants it what it needs.
+//!
+//! ```toml
+//! name = "sendmail"            # the channel; default: the name of this file
+//! component = "sendmail.wasm"  # default: the name of this file with .wasm
+//!
+//! [http]
+//! allow = ["https://api.sendgrid.com"]
+//!
+//! [pushers]
+//! read = true
+//!
+//! [config]
+//! from = { env = "SENDGRID_FROM" }
+//!
+//! [secrets]
+//! api_key = { env = "SENDGRID_KEY" }
+//!
+//! [limits]
+//! memory = "32MiB"
+//! ```
+//!
+//! What is not granted is denied. Every key is documented on the field that holds it; one that is not known is an error
+//! that names the file and the line.
+
+mod origin;
+mod section;
+mod units;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pusher_core::SenderName;
+use serde::Deserialize;
+
+pub use origin::Origin;
+pub use section::{Http, Limits, Pushers, Retry};
+pub use units::{Bytes, Digest, Time};
+pub use values::{ConfigValue, EnvValue, Secret};
+
+use section::NotYet;
+
+/// A sender's manifest.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Manifest {
+    /// The channel: the name applications push to. Default: the manifest's file name without `.toml`. It wins over the
+    /// name that the component gives itself, so that several channels can share one component.
+    pub name: Option<SenderName>,
+    /// The component's file, relative to the manifest's directory. Default: the manifest's file name with `.wasm`.
+    pub component: Option<PathBuf>,
+    /// The SHA-256 of the component's file in hex. If it is given, a file with another one is refused. Default: any.
+    pub sha256: Option<Digest>,
+    /// `[http]`: requests to the outside. Default: none.
+    #[serde(default)]
+    pub http: Http,
+    /// `[pushers]`: what the sender may do with recipients. Default: nothing.
+    #[serde(default)]
+    pub pushers: Pushers,
+    /// `[config]`: values that the sender can ask for, `key = "value"` or `key = { env = "…", default = "…" }`.
+    /// Default: none.
+    #[serde(default)]
+    pub config: BTreeMap<String, ConfigValue>,
+    /// `[secrets]`: the same for values that must not stand in a file that people share: `key = { env = "…" }` or
+    /// `key = { file = "…" }`. Default: none.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
+    /// `[limits]`: what one send may use. Default: as each key says.
+    #[serde(default)]
+    pub limits: Limits,
+    /// `[retry]`: when to try again. Default: as each key says.
+    #[serde(default)]
+    pub retry: Retry,
+    #[serde(default, rename = "rate")]
+    _rate: NotYet,
+    #[serde(default, rename = "strict")]
+    _strict: NotYet,
+}
+
+/// Why a manifest cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// The file cannot be read.
+    #[error("the manifest cannot be read: {0}")]
+    Unreadable(String),
+    /// The file says something that is not understood.
+    #[error("line {line}: {problem}")]
+    Wrong {
+        /// Where, counted from 1.
+        line: usize,
+        /// What, and what to write instead.
+        problem: String,
+    },
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// [`ManifestError`] if the file cannot be read or understood.
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        let text = fs::read_to_string(path).map_err(|error| ManifestError::Unreadable(error.to_string()))?;
+        Self::parse(&text)
+    }
+
+    /// Parses the text of a manifest.
+    ///
+    /// # Errors
+    /// [`ManifestError::Wrong`] with the line.
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+            ManifestError::Wrong { line, problem: error.message().trim().replace('\n', ", ") }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(text: &str) -> String {
+        Manifest::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_manifest_that_says_nothing_grants_nothing() {
+        let manifest = Manifest::parse("").unwrap();
+        assert!(manifest.http.allow.is_empty() && !manifest.http.private);
+        assert!(!manifest.pushers.read && !manifest.pushers.push && !manifest.pushers.fan_out);
+        assert!(manifest.config.is_empty() && manifest.secrets.is_empty());
+        assert_eq!(manifest.limits, Limits::default());
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_line_and_what_is_known() {
+        assert_eq!(
+            wrong("name = \"a\"\n\n[http]\nalow = []"),
+            "line 4: unknown field `alow`, expected `allow` or `private`"
+        );
+        assert!(wrong("colour = 1").starts_with("line 1: unknown field `colour`, expected one of `name`, `component`"));
+        assert!(wrong("[limits]\nmemory = \"1MiB\"\nfuel = 1").starts_with("line 3: unknown field `fuel`"));
+        assert!(wrong("[secrets]\na = { env = \"A\", file = \"b\" }").starts_with("line 2: "));
+        assert!(wrong("[config]\na = { environment = \"A\" }").starts_with("line 2: unknown field `environment`"));
+    }
+
+    #[test]
+    fn a_value_that_is_not_one_is_an_error_with_its_line_and_what_to_write() {
+        assert_eq!(
+            wrong("[limits]\n\ncpu = \"fast\""),
+            "line 3: \"fast\" is not a time; write it like \"200ms\", \"30s\", \"5m\", \"2h\" or \"1d\""
+        );
+        assert_eq!(
+            wrong("[limits]\nmemory = \"64\""),
+            "line 2: \"64\" is not a size; write it like \"512B\", \"16KiB\", \"64MiB\" or \"1GiB\""
+        );
+        assert!(wrong("[limits]\nconcurrency = 0").starts_with("line 2: "));
+        // In a list it is the line where the list begins.
+        assert!(
+            wrong("[http]\nallow = [\n\"api.example.com\"]")
+                .starts_with("line 2: \"api.example.com\" is not an origin")
+        );
+        assert!(wrong("name = \"\"").starts_with("line 1: sender is empty"));
+        assert!(wrong("sha256 = \"abc\"").starts_with("line 1: \"abc\" is not a SHA-256"));
+        assert!(wrong("[retry]\njitter = 2.0").starts_with("line 2: "));
+        assert!(wrong("[secrets]\na = \"plain\"").starts_with("line 2: a secret does not stand in the manifest"));
+    }
+
+    #[test]
+    fn what_this_version_does_not_do_is_refused_and_not_ignored() {
+        assert_eq!(
+            wrong("[rate]\nper-second = 5"),
+            "line 1: this key is not supported by this version yet; take it out"
+        );
+        assert_eq!(wrong("[limits]\nreuse = 5"), "line 2: this key is not supported by this version yet; take it out");
+        assert_eq!(wrong("strict = true"), "line 1: this key is not supported by this version yet; take it out");
+    }
+}

@@ -1,0 +1,146 @@
+//! The manifest's sections. What can be written, its unit, its default and what happens at the limit is said here and
+//! nowhere else.
+
+use std::num::NonZeroUsize;
+
+use pusher_core::RetryPolicy;
+use serde::de::{self, Deserializer};
+use serde::{Deserialize, Serialize};
+
+use super::origin::Origin;
+use super::units::{Bytes, Time};
+
+/// `[http]`: requests to the outside.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Http {
+    /// The origins that requests may go to: scheme, host and port, as in `"https://api.example.com"` or
+    /// `"http://localhost:8080"`. `"https://*.example.com"` stands for every host below `example.com`, not for that
+    /// itself. Default: none.
+    pub allow: Vec<Origin>,
+    /// May those hosts have addresses that are not public (loopback, private, link-local …)? Without it a request to
+    /// such an address is denied even if its origin is allowed. Default: false.
+    pub private: bool,
+}
+
+/// `[pushers]`: what the sender may do with recipients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Pushers {
+    /// May it read them? Default: false.
+    pub read: bool,
+    /// May it push to one of them, on any channel? Default: false.
+    pub push: bool,
+    /// May it push to all of them? Default: false.
+    pub fan_out: bool,
+}
+
+/// `[limits]`: what one send may use. A send that goes over a limit is ended and tried again by the retry schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Limits {
+    /// Memory of the instance, all of its memories together, as in `"64MiB"`. More is refused to it, which most guests
+    /// answer with a crash. Default: 64 MiB; at most what the host is set up for (1 GiB).
+    pub memory: Bytes,
+    /// Computing, in time on a processor; waiting for the host or the network does not count. Kept to within about
+    /// 10 ms. Default: 200 ms.
+    pub cpu: Time,
+    /// The whole send by the clock, waiting included. Requests end a little earlier, so that the sender can still say
+    /// what went wrong. Default: 30 s.
+    pub time: Time,
+    /// Sends at once; more wait. Default: 32.
+    pub concurrency: NonZeroUsize,
+    /// What the sender can write to stdout and stderr together; the rest is dropped, with a note. Default: 16 KiB.
+    pub log: Bytes,
+    #[serde(rename = "reuse")]
+    _reuse: NotYet,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: Bytes(64 << 20),
+            cpu: Time::from_millis(200),
+            time: Time::from_millis(30_000),
+            concurrency: NonZeroUsize::MIN.saturating_add(31),
+            log: Bytes(16 << 10),
+            _reuse: NotYet,
+        }
+    }
+}
+
+/// `[retry]`: when to try a message again that failed.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Retry {
+    /// How long to wait after the first failed attempt, the second, and so on; the attempt after the last wait is the
+    /// last. Whole seconds. Default: `["5s", "30s", "5m", "30m", "2h", "5h", "10h", "10h"]`.
+    pub schedule: Option<Vec<Time>>,
+    /// How far a wait may differ from the schedule, as a share of it from 0 to 1. Default: 0.2.
+    #[serde(deserialize_with = "share")]
+    pub jitter: Option<f64>,
+    /// How many attempts a message gets. With fewer than the schedule has, the schedule is cut; with more, its last
+    /// wait is repeated. Default: one more than the schedule has waits.
+    pub attempts: Option<NonZeroUsize>,
+}
+
+/// Most attempts that a manifest can ask for.
+const MAX_ATTEMPTS: usize = 100;
+
+impl Retry {
+    /// The policy that this makes.
+    #[must_use]
+    pub fn policy(&self) -> RetryPolicy {
+        let mut policy = RetryPolicy::default();
+        if let Some(schedule) = &self.schedule {
+            policy.schedule = schedule.iter().map(|wait| wait.whole_seconds()).collect();
+        }
+        if let Some(jitter) = self.jitter {
+            policy.jitter = jitter;
+        }
+        if let Some(attempts) = self.attempts {
+            let last = policy.schedule.last().copied().unwrap_or(1);
+            policy.schedule.resize(attempts.get().min(MAX_ATTEMPTS) - 1, last);
+        }
+        policy
+    }
+}
+
+fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let share = f64::deserialize(deserializer)?;
+    if (0.0..=1.0).contains(&share) {
+        Ok(Some(share))
+    } else {
+        Err(de::Error::custom(format!("{share} is not a share; write a number from 0 to 1")))
+    }
+}
+
+/// A key that a later version understands. Ignoring it would promise what does not happen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct NotYet;
+
+impl<'de> Deserialize<'de> for NotYet {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(de::Error::custom("this key is not supported by this version yet; take it out"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(text: &str) -> Vec<u32> {
+        toml::from_str::<Retry>(text).unwrap().policy().schedule
+    }
+
+    #[test]
+    fn a_schedule_is_what_is_written_cut_or_drawn_out_to_the_attempts() {
+        assert_eq!(schedule(""), RetryPolicy::default().schedule);
+        assert_eq!(schedule("schedule = [\"1s\", \"1m\"]"), [1, 60]);
+        assert_eq!(schedule("schedule = []"), [0; 0]);
+        assert_eq!(schedule("attempts = 1"), [0; 0]);
+        assert_eq!(schedule("attempts = 3"), [5, 30]);
+        assert_eq!(schedule("schedule = [\"1s\", \"1m\"]\nattempts = 5"), [1, 60, 60, 60]);
+        assert_eq!(schedule("schedule = [\"100ms\"]"), [1]);
+    }
+}

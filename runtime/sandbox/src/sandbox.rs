@@ -1,0 +1,114 @@
+//! What all senders share.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pusher_core::Pushers;
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::capabilities::{self, http};
+use crate::catalog::{self, LoadError, LoadReport};
+use crate::component::Components;
+use crate::engine;
+use crate::state::State;
+
+/// Settings of a [`Sandbox`].
+#[derive(Debug, Clone)]
+pub struct SandboxConfig {
+    /// How many sends run at once, over all senders; more wait. Each takes address space, not memory. Default: 256.
+    pub max_sends: usize,
+    /// The most memory that a manifest can give one send (`[limits] memory`), in bytes. Default: 1 GiB.
+    pub max_memory: u64,
+    /// How long a connection may take to come about. Default: 5 s.
+    pub connect_timeout: Duration,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self { max_sends: 256, max_memory: 1 << 30, connect_timeout: Duration::from_secs(5) }
+    }
+}
+
+/// Looks an environment variable up, for manifests that take values from there.
+pub type Env = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What a sandbox needs from the program around it.
+#[derive(Clone)]
+pub struct Deps {
+    /// Serves the `pushers` capability.
+    pub pushers: Arc<dyn Pushers>,
+    /// Serves `{ env = "…" }` in manifests. Senders themselves have no environment.
+    pub env: Env,
+}
+
+impl fmt::Debug for Deps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deps").finish_non_exhaustive()
+    }
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+#[error("the sandbox cannot be set up: {0}")]
+pub struct SandboxError(String);
+
+/// Runs senders. Cheap to clone; ends when the last clone and the last sender are gone.
+#[derive(Clone)]
+pub struct Sandbox {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
+/// The inside of a [`Sandbox`], which its senders hold, too.
+pub(crate) struct Shared {
+    pub(crate) config: SandboxConfig,
+    pub(crate) deps: Deps,
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<State>,
+    pub(crate) components: Components,
+    pub(crate) clients: http::Clients,
+    /// One permit for each send at once, so that the pool of instances is never found empty.
+    pub(crate) slots: Semaphore,
+}
+
+impl Sandbox {
+    /// Sets a sandbox up.
+    ///
+    /// # Errors
+    /// [`SandboxError`] if the system does not give what it needs. If only the address space for pooled instances is
+    /// lacking, it says so in the log and goes on without the pool, at a cost for each send.
+    pub fn new(config: SandboxConfig, deps: Deps) -> Result<Self, SandboxError> {
+        let failed = |error: &dyn fmt::Display| SandboxError(format!("{error:#}"));
+        let (engine, not_pooled) = engine::start(&config).map_err(|error| failed(&error))?;
+        if let Some(reason) = not_pooled {
+            tracing::warn!(
+                reason,
+                sends = config.max_sends,
+                "instances of senders cannot be pooled: every send will be slower"
+            );
+        }
+        let linker = capabilities::link(&engine).map_err(|error| failed(&error))?;
+        let clients = http::Clients::new(config.connect_timeout).map_err(|error| failed(&error))?;
+        let slots = Semaphore::new(config.max_sends);
+        let components = Components::default();
+        Ok(Self { shared: Arc::new(Shared { config, deps, engine, linker, components, clients, slots }) })
+    }
+
+    /// Makes a sender of every manifest in `dir`, and of every component there that no manifest names. What cannot be
+    /// one is in the report with its reason, and the others load. Compiles on threads for blocking work.
+    ///
+    /// # Errors
+    /// [`LoadError`] if the directory itself cannot be read.
+    pub async fn load_dir(&self, dir: &Path) -> Result<LoadReport, LoadError> {
+        catalog::load_dir(&self.shared, dir).await
+    }
+}

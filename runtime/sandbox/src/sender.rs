@@ -1,0 +1,128 @@
+//! One message's way through a component: wait for a place, make a fresh instance, send, judge.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pusher_core::{Failure, Fault, Message, Outcome, SendError, Sender, SenderName};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+use wasmtime::Store;
+
+use crate::bindings::{self, SenderComponent};
+use crate::capabilities::{self, Grants};
+use crate::component::Compiled;
+use crate::fault;
+use crate::limits::{self, CpuMeter};
+use crate::manifest::Limits;
+use crate::sandbox::Shared;
+use crate::state::State;
+
+/// A component with its grants and limits.
+pub(crate) struct SandboxedSender {
+    name: SenderName,
+    shared: Arc<Shared>,
+    compiled: Arc<Compiled>,
+    grants: Grants,
+    /// `[limits]` of the manifest.
+    memory: u64,
+    cpu: Duration,
+    time: Duration,
+    /// One permit for each send at once of this sender.
+    slots: Semaphore,
+}
+
+impl SandboxedSender {
+    pub(crate) fn new(
+        name: SenderName,
+        shared: Arc<Shared>,
+        compiled: Arc<Compiled>,
+        grants: Grants,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            name,
+            shared,
+            compiled,
+            grants,
+            memory: limits.memory.0,
+            cpu: limits.cpu.duration(),
+            time: limits.time.duration(),
+            slots: Semaphore::new(limits.concurrency.get()),
+        }
+    }
+
+    /// The same sender under another name.
+    pub(crate) fn renamed(self, name: SenderName) -> Self {
+        Self { name, ..self }
+    }
+
+    /// What the component calls itself. Also the proof that it can be instantiated within its limits.
+    pub(crate) async fn own_name(&self, message: &Message) -> Result<String, Fault> {
+        let call = async |sender: &SenderComponent, store: &mut Store<State>| {
+            sender.pusher_sender_sender().call_name(store).await
+        };
+        self.run(message, call).await
+    }
+
+    /// Calls a fresh instance, within the limits.
+    async fn run<T>(
+        &self,
+        message: &Message,
+        call: impl AsyncFnOnce(&SenderComponent, &mut Store<State>) -> wasmtime::Result<T>,
+    ) -> Result<T, Fault> {
+        let closed = |_| Fault::Host("the sandbox is closed".to_owned());
+        // The sender's own place first: who waits for that must not keep others from running. Both are given back
+        // after the store is gone, since they are declared before it.
+        let _own = self.slots.acquire().await.map_err(closed)?;
+        let _shared = self.shared.slots.acquire().await.map_err(closed)?;
+
+        let deadline = Instant::now() + self.time;
+        let state = capabilities::prepare(&self.grants, message, self.memory, deadline);
+        let mut store = Store::new(&self.shared.engine, state);
+        let meter = Arc::new(CpuMeter::default());
+        limits::apply(&mut store, Arc::clone(&meter), self.cpu);
+        let attempt = async {
+            let instance = self.compiled.pre.instantiate_async(&mut store).await?;
+            call(&instance, &mut store).await
+        };
+        match timeout_at(deadline, meter.measure(attempt)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(fault::judge(&error, store.data(), self.memory, self.cpu)),
+            Err(_) => Err(Fault::Time(fault::millis(self.time))),
+        }
+    }
+}
+
+#[async_trait]
+impl Sender for SandboxedSender {
+    fn name(&self) -> &SenderName {
+        &self.name
+    }
+
+    async fn send(&self, message: Message) -> Result<Outcome, SendError> {
+        let call = async |sender: &SenderComponent, store: &mut Store<State>| {
+            let message = bindings::Message {
+                id: message.id.as_str().to_owned(),
+                sender: message.sender.as_str().to_owned(),
+                pusher: message.pusher.as_str().to_owned(),
+                data: message.data.clone(),
+                attempt: message.attempt,
+            };
+            sender.pusher_sender_sender().call_send(store, &message).await
+        };
+        match self.run(&message, call).await? {
+            Ok(bindings::Outcome::Done) => Ok(Outcome::Done),
+            Ok(bindings::Outcome::Later(seconds)) => Ok(Outcome::Later(seconds)),
+            Err(failure) => Err(SendError::Failure(from_guest(failure))),
+        }
+    }
+}
+
+fn from_guest(failure: bindings::Failure) -> Failure {
+    match failure {
+        bindings::Failure::Temporary(reason) => Failure::Temporary(fault::cut(reason)),
+        bindings::Failure::Limited(seconds) => Failure::Limited(seconds),
+        bindings::Failure::Permanent(reason) => Failure::Permanent(fault::cut(reason)),
+    }
+}

@@ -1,0 +1,244 @@
+//! What the tests share: real components out of `senders-wasm/`, a directory of senders to load them from, recipients,
+//! and an HTTP server that answers as it is told.
+
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use async_trait::async_trait;
+use pusher_core::{
+    Failure, Fault, JobName, Message, Outcome, PushRequest, Pusher, PusherId, Pushers, PushersError, SendError, Sender,
+    SenderName,
+};
+use pusher_sandbox::{Deps, LoadReport, Sandbox, SandboxConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// The bytes of a component in `senders-wasm/`, built if need be.
+pub fn component(name: &str) -> Vec<u8> {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let dir = BUILT.get_or_init(|| {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../senders-wasm");
+        let target = workspace.join("target");
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--release", "--target", "wasm32-wasip2", "--target-dir"])
+            .arg(&target)
+            .current_dir(&workspace)
+            // Flags for the native build do not suit wasm.
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .status()
+            .expect("cargo starts");
+        assert!(status.success(), "the senders do not build; is the target wasm32-wasip2 installed?");
+        target.join("wasm32-wasip2/release")
+    });
+    std::fs::read(dir.join(format!("{name}.wasm"))).expect("the component was built")
+}
+
+/// A directory of senders in the making.
+pub struct Directory {
+    dir: tempfile::TempDir,
+    env: HashMap<String, String>,
+    config: SandboxConfig,
+    recipients: Arc<Recipients>,
+}
+
+impl Directory {
+    pub fn new() -> Self {
+        let recipients = Arc::default();
+        Self { dir: tempfile::tempdir().unwrap(), env: HashMap::new(), config: SandboxConfig::default(), recipients }
+    }
+
+    /// A directory with the component `faulty` and this manifest for it.
+    pub fn faulty(manifest: &str) -> Self {
+        Self::new().component("faulty").file("faulty.toml", manifest)
+    }
+
+    pub fn component(self, name: &str) -> Self {
+        let bytes = component(name);
+        self.file(&format!("{name}.wasm"), bytes)
+    }
+
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        std::fs::write(self.dir.path().join(name), content).unwrap();
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    pub fn config(mut self, config: SandboxConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    pub fn recipient(self, id: &str, email: &str) -> Self {
+        let mut pusher = Pusher::new(PusherId::parse(id).unwrap());
+        pusher.email = email.into();
+        pusher.nickname = "Ada".into();
+        self.recipients.known.lock().unwrap().push(pusher);
+        self
+    }
+
+    /// Loads what is there.
+    pub async fn load(self) -> Loaded {
+        let Self { dir, env, config, recipients } = self;
+        let deps = Deps { pushers: Arc::clone(&recipients) as _, env: Arc::new(move |name| env.get(name).cloned()) };
+        let sandbox = Sandbox::new(config, deps).unwrap();
+        let report = sandbox.load_dir(dir.path()).await.unwrap();
+        Loaded { dir, sandbox, report, recipients }
+    }
+}
+
+/// A directory that was loaded.
+pub struct Loaded {
+    pub dir: tempfile::TempDir,
+    pub sandbox: Sandbox,
+    pub report: LoadReport,
+    pub recipients: Arc<Recipients>,
+}
+
+impl Loaded {
+    /// The sender of this name.
+    pub fn sender(&self, name: &str) -> Arc<dyn Sender> {
+        let found = self.report.senders.iter().find(|loaded| loaded.sender.name().as_str() == name);
+        Arc::clone(&found.unwrap_or_else(|| panic!("{name} did not load: {:?}", self.report)).sender)
+    }
+
+    pub fn names(&self) -> Vec<&str> {
+        self.report.senders.iter().map(|loaded| loaded.sender.name().as_str()).collect()
+    }
+
+    /// Why this file was refused.
+    pub fn refusal(&self, file: &str) -> &str {
+        let found = self.report.refused.iter().find(|refused| refused.path.file_name().unwrap() == file);
+        &found.unwrap_or_else(|| panic!("{file} was not refused: {:?}", self.report)).reason
+    }
+
+    /// What the sender `faulty` says to this data, by way of a permanent failure.
+    pub async fn ask(&self, data: &str) -> String {
+        match send(&*self.sender("faulty"), data).await {
+            Err(SendError::Failure(Failure::Permanent(said))) => said,
+            other => panic!("{data}: {other:?}"),
+        }
+    }
+
+    /// The fault that the sender `faulty` ends in with this data.
+    pub async fn fault(&self, data: &str) -> Fault {
+        match send(&*self.sender("faulty"), data).await {
+            Err(SendError::Fault(fault)) => fault,
+            other => panic!("{data}: {other:?}"),
+        }
+    }
+}
+
+pub fn message(sender: &SenderName, pusher: &str, data: &str) -> Message {
+    let pusher = PusherId::parse(pusher).unwrap();
+    Message { id: JobName::for_push(&pusher, data), sender: sender.clone(), pusher, data: data.into(), attempt: 1 }
+}
+
+pub async fn send(sender: &dyn Sender, data: &str) -> Result<Outcome, SendError> {
+    sender.send(message(sender.name(), "ada", data)).await
+}
+
+/// Recipients in memory, and what was pushed to them.
+#[derive(Default)]
+pub struct Recipients {
+    known: Mutex<Vec<Pusher>>,
+    pub pushed: Mutex<Vec<PushRequest>>,
+}
+
+#[async_trait]
+impl Pushers for Recipients {
+    async fn get(&self, id: &PusherId) -> Result<Option<Pusher>, PushersError> {
+        if id.as_str() == "unavailable" {
+            return Err(PushersError::Unavailable("told to".into()));
+        }
+        Ok(self.known.lock().unwrap().iter().find(|pusher| pusher.id == *id).cloned())
+    }
+
+    async fn push(&self, request: PushRequest) -> Result<JobName, PushersError> {
+        if self.get(&request.pusher).await?.is_none() {
+            return Err(PushersError::Refused("no such recipient".into()));
+        }
+        let name = JobName::for_push(&request.pusher, &request.data);
+        self.pushed.lock().unwrap().push(request);
+        Ok(name)
+    }
+}
+
+/// What a server was asked.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Request line and headers, lower case.
+    pub head: String,
+    pub body: String,
+}
+
+/// A server on 127.0.0.1 that gives every request the answer it is told.
+pub struct Server {
+    pub origin: String,
+    pub asked: Arc<Mutex<Vec<Asked>>>,
+    answer: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// `answer`: everything from the status on, as in `"202 Accepted\r\n\r\n"`, with further headers before the empty
+    /// line. The connection is closed after it.
+    pub async fn start(answer: impl Into<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let answer = Arc::new(Mutex::new(answer.into()));
+        let server = Self { origin, asked: Arc::clone(&asked), answer: Arc::clone(&answer) };
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answer, asked) = (answer.lock().unwrap().clone(), Arc::clone(&asked));
+                tokio::spawn(async move { serve(stream, &answer, &asked).await });
+            }
+        });
+        server
+    }
+
+    /// Gives another answer from now on.
+    pub fn answer(&self, answer: impl Into<String>) {
+        *self.answer.lock().unwrap() = answer.into();
+    }
+
+    pub fn only_request(&self) -> Asked {
+        let asked = self.asked.lock().unwrap();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        asked[0].clone()
+    }
+}
+
+async fn serve(mut stream: TcpStream, answer: &str, asked: &Mutex<Vec<Asked>>) {
+    let mut bytes = Vec::new();
+    let head_end = loop {
+        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+            return;
+        }
+        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at + 4;
+        }
+    };
+    let head = String::from_utf8_lossy(&bytes[..head_end]).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok()).unwrap_or(0);
+    while bytes.len() < head_end + length {
+        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    let body = String::from_utf8_lossy(&bytes[head_end..]).into_owned();
+    asked.lock().unwrap().push(Asked { head, body });
+    // An error here is the client's choice not to read on.
+    let _ = stream
+        .write_all(format!("HTTP/1.1 {}", answer.replacen("\r\n", "\r\nconnection: close\r\n", 1)).as_bytes())
+        .await;
+}

@@ -1,0 +1,130 @@
+//! A sender that misbehaves as the message's data tells it to, for tests of the host:
+//!
+//! | data | does |
+//! | --- | --- |
+//! | `trap` | crashes |
+//! | `spin` | computes for ever |
+//! | `spin:MS` | computes for so long, then is done |
+//! | `alloc` | takes memory for ever |
+//! | `sleep:MS` | waits, then is done |
+//! | `log:N` | writes N bytes to stderr in lines of 100, then is done |
+//! | `say:TEXT` | writes one line to stdout and one to stderr, then is done |
+//! | `count` | fails with how many messages this instance has had |
+//! | `config:KEY` | fails with the value, or `none` |
+//! | `env:KEY` | fails with the environment variable, or `none` |
+//! | `file:PATH` | fails with what opening the file says |
+//! | `fetch:URL` | fails with the status and the body, or the error |
+//! | `post:N URL` | the same, having posted N bytes |
+//! | `header:NAME=VALUE URL` | the same, having sent a header |
+//! | `get:ID` | fails with the recipient's e-mail address, or the error |
+//! | `push:SENDER ID DATA` | fails with the job's name, or the error |
+//! | `search` and `fan-out` | fail with the error |
+//! | `later:S` `temporary` `limited` `permanent` | answers that |
+//! | `reason:N` | fails with a reason of N bytes |
+//! | anything else | is done |
+//!
+//! "Fails with" is a permanent failure with that reason: the one way for a sender to say something to a test.
+
+use std::fmt::Debug;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use pusher_sender_sdk::{Failure, Message, Outcome, Sender, config, http, pushers};
+
+struct Faulty;
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+impl Sender for Faulty {
+    fn send(message: Message) -> Result<Outcome, Failure> {
+        let (what, rest) = message.data.split_once(':').unwrap_or((&message.data, ""));
+        match what {
+            "trap" => panic!("told to"),
+            "spin" => spin(rest.parse().ok().map(Duration::from_millis)),
+            "alloc" => take_memory(),
+            "sleep" => std::thread::sleep(Duration::from_millis(rest.parse()?)),
+            "log" => write_lines(rest.parse()?),
+            "say" => {
+                println!("{rest}");
+                eprintln!("{rest}");
+            }
+            "count" => return say(COUNT.fetch_add(1, Ordering::Relaxed) + 1),
+            "config" => return say(config::get(rest).as_deref().unwrap_or("none")),
+            "env" => return say(env(rest)),
+            "file" => return say(std::fs::read_to_string(rest).map_err(|error| error.kind())),
+            "fetch" => return fetch(http::get(rest)),
+            "post" | "header" => return exchange(what, rest),
+            "get" => return answer(pushers::get(rest).map(|pusher| pusher.email)),
+            "push" => return push(rest),
+            "search" => return answer(pushers::search("x", 0, 1).map(|page| page.total)),
+            "fan-out" => return answer(pushers::fan_out(&message.id, "s", "", "", 1).map(|progress| progress.pushed)),
+            "later" => return Ok(Outcome::Later(rest.parse()?)),
+            "temporary" => return Err(Failure::temporary("told to")),
+            "limited" => return Err(Failure::limited(rest.parse().ok())),
+            "permanent" => return Err(Failure::permanent("told to")),
+            "reason" => return say("é".repeat(rest.parse::<usize>()? / 2)),
+            _ => {}
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+fn say(text: impl Debug) -> Result<Outcome, Failure> {
+    Err(Failure::Permanent(format!("{text:?}")))
+}
+
+fn answer<T: Debug, E: Debug>(result: Result<T, E>) -> Result<Outcome, Failure> {
+    match result {
+        Ok(value) => say(value),
+        Err(error) => say(error),
+    }
+}
+
+fn spin(limit: Option<Duration>) {
+    let start = Instant::now();
+    let mut n = 0_u64;
+    while limit.is_none_or(|limit| start.elapsed() < limit) {
+        for _ in 0..10_000 {
+            n = black_box(n.wrapping_add(1));
+        }
+    }
+}
+
+fn take_memory() {
+    let mut all = Vec::new();
+    loop {
+        all.push(black_box(vec![1_u8; 1 << 20]));
+    }
+}
+
+fn write_lines(bytes: usize) {
+    for _ in 0..bytes / 100 {
+        eprintln!("{}", "x".repeat(99));
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test is that there is none")]
+fn env(key: &str) -> String {
+    std::env::var(key).unwrap_or_else(|_| "none".to_owned())
+}
+
+fn fetch(request: http::Request) -> Result<Outcome, Failure> {
+    answer(request.send().map(|response| (response.status(), response.text())))
+}
+
+fn exchange(what: &str, rest: &str) -> Result<Outcome, Failure> {
+    let (argument, url) = rest.rsplit_once(' ').ok_or("told nonsense")?;
+    let request = http::post(url);
+    fetch(match (what, argument.split_once('=')) {
+        ("header", Some((name, value))) => request.header(name, value),
+        _ => request.body("application/octet-stream", vec![b'x'; argument.parse()?]),
+    })
+}
+
+fn push(rest: &str) -> Result<Outcome, Failure> {
+    let [sender, pusher, data] = rest.splitn(3, ' ').collect::<Vec<_>>()[..] else { Err("told nonsense")? };
+    answer(pushers::push(sender, pusher, data, 0))
+}
+
+pusher_sender_sdk::export!(Faulty as "faulty");
