@@ -54,5 +54,9 @@ pub fn components() -> &'static Path {
 fn cargo(args: &[&str]) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo).args(args).current_dir(root()).status();
-    assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "cargo {} ended with {status:?}", args.join(" "));
+    assert!(
+        status.as_ref().is_ok_and(std::process::ExitStatus::success),
+        "cargo {} ended with {status:?}",
+        args.join(" ")
+    );
 }

@@ -82,9 +82,10 @@ impl Pusher {
             .map_err(|e| format!("{shown} did not start: {e}"))?;
         let stdout = child.stdout.take().ok_or("no standard output")?;
         let lines = BufReader::new(stdout).lines();
-        let mut pusher =
-            Self { child, lines, api: String::new(), periodic: String::new(), admin: String::new() };
-        timeout(PATIENCE, pusher.until_ready()).await.map_err(|_| format!("{shown} was not ready after {PATIENCE:?}"))??;
+        let mut pusher = Self { child, lines, api: String::new(), periodic: String::new(), admin: String::new() };
+        timeout(PATIENCE, pusher.until_ready())
+            .await
+            .map_err(|_| format!("{shown} was not ready after {PATIENCE:?}"))??;
         Ok(pusher)
     }
 

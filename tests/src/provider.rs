@@ -157,9 +157,14 @@ async fn take(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: String)
     }
     let bearer = headers.get("authorization").and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
     if bearer != Some(inner.key.as_str()) {
-        return problem(StatusCode::UNAUTHORIZED, "The provided authorization grant is invalid, expired, or revoked", "");
+        return problem(
+            StatusCode::UNAUTHORIZED,
+            "The provided authorization grant is invalid, expired, or revoked",
+            "",
+        );
     }
-    let json = headers.get("content-type").and_then(|v| v.to_str().ok()).is_some_and(|v| v.starts_with("application/json"));
+    let json =
+        headers.get("content-type").and_then(|v| v.to_str().ok()).is_some_and(|v| v.starts_with("application/json"));
     if !json {
         return problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type should be application/json.", "");
     }

@@ -65,6 +65,7 @@ fn embedded_error(error: SubmitError) -> QueueError {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as map_err wants it")]
 fn remote_error(error: ClientError) -> QueueError {
     QueueError::Unavailable(error.to_string())
 }

@@ -72,8 +72,8 @@ impl File {
     /// [`ConfigError`] if it cannot be read or parsed.
     pub fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(path) = path else { return Ok(Self::default()) };
-        let text = std::fs::read_to_string(path)
-            .map_err(|reason| ConfigError::Read { path: path.to_owned(), reason })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|reason| ConfigError::Read { path: path.to_owned(), reason })?;
         toml::from_str(&text).map_err(|reason| ConfigError::Parse { path: path.to_owned(), reason })
     }
 }
@@ -81,7 +81,10 @@ impl File {
 /// What may be said about `serve`; `None`: nothing was said. Keys in the file are the flags' names.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "each is documented where it is parsed, as a flag, and where it is meant, in ServeConfig")]
+#[expect(
+    missing_docs,
+    reason = "each is documented where it is parsed, as a flag, and where it is meant, in ServeConfig"
+)]
 pub struct ServeSettings {
     pub host: Option<String>,
     pub work_dir: Option<PathBuf>,
@@ -97,7 +100,10 @@ pub struct ServeSettings {
 /// What may be said about `worker`; `None`: nothing was said. Keys in the file are the flags' names.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "each is documented where it is parsed, as a flag, and where it is meant, in WorkConfig")]
+#[expect(
+    missing_docs,
+    reason = "each is documented where it is parsed, as a flag, and where it is meant, in WorkConfig"
+)]
 pub struct WorkSettings {
     pub senders: Option<PathBuf>,
     pub periodic: Option<String>,
@@ -165,7 +171,8 @@ impl ServeConfig {
             }
             Some(url) if listen.is_none() => PeriodicChoice::External(endpoint("--periodic", url)?),
             Some(url) => {
-                let reason = "--periodic-listen is for the embedded Periodic server; leave one of the two out".to_owned();
+                let reason =
+                    "--periodic-listen is for the embedded Periodic server; leave one of the two out".to_owned();
                 return Err(ConfigError::Value { name: "--periodic", value: url.to_owned(), reason });
             }
         };
@@ -210,7 +217,11 @@ impl WorkConfig {
 }
 
 fn endpoint(name: &'static str, url: &str) -> Result<Endpoint, ConfigError> {
-    Endpoint::from_str(url).map_err(|error| ConfigError::Value { name, value: url.to_owned(), reason: error.to_string() })
+    Endpoint::from_str(url).map_err(|error| ConfigError::Value {
+        name,
+        value: url.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 /// `host:port`, also with the scheme that a person might put before it.
@@ -225,15 +236,21 @@ fn address(name: &'static str, said: Option<String>, default: &str) -> Result<St
 
 fn prefix(said: Option<String>) -> Result<Prefix, ConfigError> {
     let Some(said) = said else { return Ok(Prefix::default()) };
-    Prefix::parse(&said).map_err(|error| ConfigError::Value { name: "--prefix", value: said, reason: error.to_string() })
+    Prefix::parse(&said).map_err(|error| ConfigError::Value {
+        name: "--prefix",
+        value: said,
+        reason: error.to_string(),
+    })
 }
 
 fn size(said: Option<usize>) -> Result<usize, ConfigError> {
     match said.unwrap_or(DEFAULT_SIZE) {
         size @ 1..=10_000 => Ok(size),
-        size => {
-            Err(ConfigError::Value { name: "--size", value: size.to_string(), reason: "give a number from 1 to 10000".into() })
-        }
+        size => Err(ConfigError::Value {
+            name: "--size",
+            value: size.to_string(),
+            reason: "give a number from 1 to 10000".into(),
+        }),
     }
 }
 
@@ -261,7 +278,10 @@ mod tests {
     fn values_that_cannot_be_are_refused_by_name() {
         for (said, name) in [
             (ServeSettings { host: Some("nowhere".into()), ..ServeSettings::default() }, "--host"),
-            (ServeSettings { periodic_listen: Some("ftp://x".into()), ..ServeSettings::default() }, "--periodic-listen"),
+            (
+                ServeSettings { periodic_listen: Some("ftp://x".into()), ..ServeSettings::default() },
+                "--periodic-listen",
+            ),
             (ServeSettings { size: Some(0), ..ServeSettings::default() }, "--size"),
             (ServeSettings { map_size: Some(0), ..ServeSettings::default() }, "--map-size"),
             (ServeSettings { prefix: Some("p".repeat(65)), ..ServeSettings::default() }, "--prefix"),

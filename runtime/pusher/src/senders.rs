@@ -53,6 +53,9 @@ pub(crate) async fn load(dir: &Path, size: usize, pushers: Arc<dyn Pushers>) -> 
 
 /// The process's environment, for `{ env = "…" }` in manifests. Senders themselves never see it.
 fn environment() -> Env {
-    #[expect(clippy::disallowed_methods, reason = "this is the pusher binary's crate, which alone reads the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the pusher binary's crate, which alone reads the environment"
+    )]
     Arc::new(|name| std::env::var(name).ok())
 }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use periodic::Job;
 use periodic::worker::{Answer, Handler};
 use pusher_core::{
-    DeadLetter, Fault, JobKey, JobName, Message, NewJob, Outcome, Prefix, PusherId, Queue, RetryPolicy, SendError, Sender,
-    Verdict,
+    DeadLetter, Fault, JobKey, JobName, Message, NewJob, Outcome, Prefix, PusherId, Queue, RetryPolicy, SendError,
+    Sender, Verdict,
 };
 use tokio::sync::Semaphore;
 use tokio::time::Instant;

@@ -82,9 +82,13 @@ impl Worker {
         let mut running = JoinSet::new();
         for channel in self.channels {
             let func = self.options.prefix.func(channel.sender.name());
-            let options =
-                grabber::WorkerOptions { grabs: channel.concurrency.max(1), drain: self.options.drain, ..Default::default() };
-            let runner = job::Runner::new(channel, self.options.prefix.clone(), self.queue.clone(), self.permits.clone());
+            let options = grabber::WorkerOptions {
+                grabs: channel.concurrency.max(1),
+                drain: self.options.drain,
+                ..Default::default()
+            };
+            let runner =
+                job::Runner::new(channel, self.options.prefix.clone(), self.queue.clone(), self.permits.clone());
             let funcs = vec![Bytes::copy_from_slice(func.as_str().as_bytes())];
             let worker = grabber::Worker::new(self.connector.clone(), options, funcs, Arc::new(runner));
             running.spawn(worker.run(shutdown.clone()));

@@ -22,7 +22,14 @@ pub async fn run() -> io::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     let mut first = 0;
     for connections in [32, 256] {
-        let plan = |address, first, time| Plan { address, connections, first, requests: u64::MAX / 2, time, request: push_request };
+        let plan = |address, first, time| Plan {
+            address,
+            connections,
+            first,
+            requests: u64::MAX / 2,
+            time,
+            request: push_request,
+        };
         // The halves of the baseline stand around the measurement, so that a machine that slows down shows in both.
         let warm = load::run(plan(address, first, Duration::from_secs(1))).await?;
         first += warm.requests + 1024;

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use periodic::client::{Client, ClientOptions};
 use periodic::Endpoint;
+use periodic::client::{Client, ClientOptions};
 use tokio::time::{Instant, sleep};
 
 use super::load::{self, BareRoute, Plan};
@@ -31,7 +31,14 @@ pub async fn run() -> io::Result<Vec<Figure>> {
     let client = Client::new(Arc::new(endpoint), ClientOptions::default());
     let address = server.api.trim_start_matches("http://").parse().map_err(io::Error::other)?;
     let bare = BareRoute::start().await?;
-    let plan = |address, first, requests| Plan { address, connections: 64, first, requests, time: LIMIT, request: push_request };
+    let plan = |address, first, requests| Plan {
+        address,
+        connections: 64,
+        first,
+        requests,
+        time: LIMIT,
+        request: push_request,
+    };
 
     load::run(plan(address, 0, 2000)).await?;
     empty(&client).await?;

@@ -53,7 +53,10 @@ impl Figure {
     #[must_use]
     pub fn text(&self) -> String {
         let Self { bench, case, value, unit, baseline, beside } = self;
-        format!("{bench:8} {case:20} {value:10.1} {unit:7} beside {baseline:10.1} ({beside}): ratio {:.3}", self.ratio())
+        format!(
+            "{bench:8} {case:20} {value:10.1} {unit:7} beside {baseline:10.1} ({beside}): ratio {:.3}",
+            self.ratio()
+        )
     }
 }
 
