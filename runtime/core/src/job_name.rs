@@ -5,7 +5,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 
-use crate::words::{PusherId, SenderName, WordError};
+use crate::words::{PusherId, SenderName};
 
 /// The name of a push job: `<pusher>_<hex hmac-md5(key = pusher, data)>`; for a pushall
 /// `<sender>_<hex hmac-md5(key = sender, workload)>`.
@@ -73,15 +73,6 @@ impl JobName {
 impl fmt::Display for JobName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl From<WordError> for NameError {
-    fn from(error: WordError) -> Self {
-        match error {
-            WordError::TooLong { len, .. } => Self::TooLong(len),
-            WordError::Empty(_) | WordError::Reserved(_) => Self::Empty,
-        }
     }
 }
 
