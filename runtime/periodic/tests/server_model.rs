@@ -94,7 +94,12 @@ impl World {
             batch: 1 + chance.below(20) as usize,
             ..ServerOptions::default()
         };
-        let server = Running::with(Slow(MemoryStore::new(), tokio::sync::Mutex::new(())), Arc::clone(&clock) as Arc<dyn Clock>, options).await;
+        let server = Running::with(
+            Slow(MemoryStore::new(), tokio::sync::Mutex::new(())),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            options,
+        )
+        .await;
         let mut workers = Vec::new();
         for _ in 0..WORKERS {
             workers.push(server.worker(&[]).await);
