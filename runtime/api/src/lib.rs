@@ -7,8 +7,8 @@
 //! How it fits: `routes` names every path and sends it to a handler; `pushers` and `senders` hold the handlers, one
 //! short function an operation. A request is read by `path` (names in the path), `form` (Go's `req.Form`) or `binding`
 //! (the form, multipart and JSON bodies of push and pushall, with `json` and `json_syntax` for the last); answers are
-//! written by `reply` and `error`; `limits` stands before them all. Nothing here knows a store or a queue: all work is
-//! done by [`pusher_core::Service`].
+//! written by `reply` and `error`; `limits` stands before them all. [`openapi`] describes all of it for programs. Nothing
+//! here knows a store or a queue: all work is done by [`pusher_core::Service`].
 
 mod binding;
 mod error;
@@ -16,6 +16,7 @@ mod form;
 mod json;
 mod json_syntax;
 mod limits;
+mod openapi;
 mod path;
 mod pushers;
 mod reply;
@@ -23,4 +24,5 @@ mod routes;
 mod senders;
 
 pub use limits::Limits;
+pub use openapi::openapi;
 pub use routes::router;

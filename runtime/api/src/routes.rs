@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::{get, post};
 use pusher_core::Service;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::limits::{Guard, Limits};
-use crate::{pushers, senders};
+use crate::{openapi, pushers, senders};
 
 /// What every handler has at hand.
 pub(crate) struct Api {
@@ -24,19 +25,24 @@ pub(crate) struct Api {
 /// that are being served when the server stops are the server's to wait for (axum's graceful shutdown does).
 pub fn router(service: Service, limits: Limits) -> Router {
     let guard = Guard::new(&limits);
-    Router::new()
-        .route("/pusher/pushers/", get(pushers::list).post(pushers::create))
-        .route("/pusher/pushers/{pusher}/", get(pushers::get).post(pushers::update).delete(pushers::delete))
-        .route("/pusher/pushers/{pusher}/{tag}/", post(pushers::add_tag).delete(pushers::remove_tag))
-        .route("/pusher/{sender}/add", post(senders::add))
-        .route("/pusher/{sender}/delete", post(senders::remove))
-        .route("/pusher/{sender}/push", post(senders::push))
-        .route("/pusher/{sender}/pushall", post(senders::pushall))
-        .route("/pusher/{sender}/cancelpush", post(senders::cancel))
+    Router::from(documented())
         .method_not_allowed_fallback(method_not_allowed)
         .route_layer(guard)
         .fallback(async || ApiError::NoSuchPage)
         .with_state(Arc::new(Api { service, limits }))
+}
+
+/// The routes, each where its handler's description says, and the document they make together.
+pub(crate) fn documented() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(pushers::list, pushers::create))
+        .routes(routes!(pushers::get, pushers::update, pushers::delete))
+        .routes(routes!(pushers::add_tag, pushers::remove_tag))
+        .routes(routes!(senders::add))
+        .routes(routes!(senders::remove))
+        .routes(routes!(senders::push))
+        .routes(routes!(senders::pushall))
+        .routes(routes!(senders::cancel))
 }
 
 async fn method_not_allowed(request: Request) -> ApiError {
