@@ -4,6 +4,8 @@
 
 mod contract;
 mod delivery;
+mod docs;
+mod examples;
 mod frames;
 mod golden;
 mod hostile;

@@ -39,6 +39,15 @@ pub fn pusher() -> &'static Path {
     })
 }
 
+/// The path of an example of the `pusher` crate, built if it is not up to date.
+///
+/// # Panics
+/// If it does not build.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    pusher().with_file_name("examples").join(name)
+}
+
 /// The folder with every component, shipped ones and the tests' own.
 ///
 /// # Panics

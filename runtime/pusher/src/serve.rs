@@ -96,9 +96,10 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
 
     let stop_operator = CancellationToken::new();
     let ready = Arc::new(Parts { store: store.clone(), periodic: periodic.probe(), stop: stop.clone() });
-    say(&format!("api: http://{}", address(&api_listener)));
+    let api_url = format!("http://{}", address(&api_listener));
+    say(&format!("api: {api_url}"));
     say(&format!("operator: http://{}", address(&admin_listener)));
-    let operator = serve_http(admin_listener, operator::router(ready), stop_operator.clone());
+    let operator = serve_http(admin_listener, operator::router(ready, &api_url), stop_operator.clone());
     let api = serve_http(api_listener, pusher_api::router(service, Limits::default()), stop.clone());
     say("ready");
 
