@@ -14,6 +14,7 @@ mod ports;
 mod pusher;
 mod retry;
 mod service;
+pub mod signing;
 mod words;
 
 pub use job_name::{JobName, NameError};

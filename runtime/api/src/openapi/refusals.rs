@@ -14,49 +14,73 @@ use crate::reply;
 /// A refusal that more than one operation can answer.
 #[derive(Clone, Copy)]
 pub(crate) enum Refusal {
+    Forbidden,
     TooLarge,
+    TooLong,
+    Busy,
     Failed,
     Unavailable,
+    TooLate,
     Full,
 }
 
 impl Refusal {
-    pub(crate) const ALL: [Self; 4] = [Self::TooLarge, Self::Failed, Self::Unavailable, Self::Full];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Forbidden,
+        Self::TooLarge,
+        Self::TooLong,
+        Self::Busy,
+        Self::Failed,
+        Self::Unavailable,
+        Self::TooLate,
+        Self::Full,
+    ];
 
     /// What the document calls it.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Forbidden => "Forbidden",
             Self::TooLarge => "TooLarge",
+            Self::TooLong => "TooLong",
+            Self::Busy => "Busy",
             Self::Failed => "Failed",
             Self::Unavailable => "Unavailable",
+            Self::TooLate => "TooLate",
             Self::Full => "Full",
         }
     }
 
     fn status(self) -> StatusCode {
         match self {
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLong => StatusCode::URI_TOO_LONG,
+            Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooLate => StatusCode::GATEWAY_TIMEOUT,
             Self::Full => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
 
     fn description(self) -> &'static str {
         match self {
-            Self::TooLarge => "The body is longer than the server takes (2 MiB unless told otherwise).",
+            Self::Forbidden => "The key that signed the request may not do this.",
+            Self::TooLarge => "The body is longer than the server takes: 2 MiB, unless it says otherwise.",
+            Self::TooLong => "Path and query are together longer than 8 KiB.",
+            Self::Busy => "Too many requests are being served, or too many were signed within ten minutes.",
             Self::Failed => "The store failed; the server's log says more.",
             Self::Unavailable => {
-                "The server is stopping, its queue cannot be reached, or the request took too long; the sentence says \
-                 which, and whether it may have been done."
+                "The server is stopping, or its queue cannot be reached; the sentence says whether it may have been done."
             }
+            Self::TooLate => "It took longer than the server waits; whether it was done is not known.",
             Self::Full => "The store is full: delete something, or let deliveries drain.",
         }
     }
 
     /// Does the answer say when to ask again?
     fn has_retry_after(self) -> bool {
-        matches!(self, Self::Unavailable)
+        matches!(self, Self::Busy | Self::Unavailable)
     }
 
     pub(crate) fn response(self) -> Response {
@@ -80,20 +104,21 @@ pub(crate) struct Writing;
 
 impl IntoResponses for Always {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        set(&[Refusal::TooLarge, Refusal::Failed, Refusal::Unavailable])
+        let all_but_full = Refusal::ALL.into_iter().filter(|refusal| !matches!(refusal, Refusal::Full));
+        set(all_but_full)
     }
 }
 
 impl IntoResponses for Writing {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        set(&[Refusal::Full])
+        set([Refusal::Full])
     }
 }
 
-fn set(refusals: &[Refusal]) -> BTreeMap<String, RefOr<Response>> {
-    let by_status = |refusal: &Refusal| {
+fn set(refusals: impl IntoIterator<Item = Refusal>) -> BTreeMap<String, RefOr<Response>> {
+    let by_status = |refusal: Refusal| {
         let response = RefOr::Ref(Ref::from_response_name(refusal.name()));
         (refusal.status().as_str().to_owned(), response)
     };
-    refusals.iter().map(by_status).collect()
+    refusals.into_iter().map(by_status).collect()
 }
