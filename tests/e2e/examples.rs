@@ -1,5 +1,7 @@
 //! The examples for those who embed pusher do what they say.
 
+use periodic::{Clock, SystemClock};
+use pusher_core::signing::{APP_KEY, REQUEST_NONCE, REQUEST_SIGNATURE, REQUEST_TIME, Secret, V1, V2};
 use pusher_tests::example::Example;
 use pusher_tests::process::Pusher;
 use pusher_tests::rest::Rest;
@@ -43,6 +45,35 @@ async fn the_api_runs_over_a_store_of_ones_own() {
 #[tokio::test]
 async fn the_store_of_ones_own_conforms() {
     pusher_core::conformance::storer(map::Map::default).await;
+}
+
+#[tokio::test]
+async fn the_auth_layer_guards_any_router() {
+    let mut server = Example::start("auth_layer", &["demo", "a secret", "127.0.0.1:0"]);
+    let base = server.line("listening on ").await;
+    let (time, secret) = (SystemClock.now().to_string(), Secret::new("a secret"));
+    let ask = async |method: reqwest::Method, headers: &[(&str, &str)]| {
+        let request = reqwest::Client::new().request(method, format!("{base}/whoami"));
+        let signed = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let answer = signed.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let get = reqwest::Method::GET;
+    assert_eq!(Rest::new(&base).get("/hello").await.body, "hello, whoever you are\n");
+    assert_eq!(ask(get.clone(), &[]).await, (400, r#"{"err":"Invalid X-App-Key"}"#.into()));
+
+    let v1 = V1::<&str> { app_key: "demo", path: "/whoami", timestamp: &time, params: &[] }.sign(&secret);
+    let v1 = [(APP_KEY, "demo"), (REQUEST_TIME, &time), (REQUEST_SIGNATURE, &v1)];
+    assert_eq!(ask(get.clone(), &v1).await, (200, "you are demo\n".into()));
+    assert_eq!(ask(reqwest::Method::POST, &v1).await.0, 403);
+
+    let nonce = "0123456789abcdef";
+    let (query, body) = ("", &b""[..]);
+    let v2 = V2 { app_key: "demo", method: "GET", path: "/whoami", query, timestamp: &time, nonce, body }.sign(&secret);
+    let v2 = [(APP_KEY, "demo"), (REQUEST_TIME, &time), (REQUEST_NONCE, nonce), (REQUEST_SIGNATURE, &v2)];
+    assert_eq!(ask(get.clone(), &v2).await, (200, "you are demo\n".into()));
+    assert_eq!(ask(get, &v2).await.0, 400, "the same request again is refused");
+    assert!(server.stop().await.success());
 }
 
 #[tokio::test]
