@@ -16,6 +16,7 @@ mod ports;
 mod pusher;
 mod retry;
 mod service;
+pub mod signing;
 mod words;
 
 pub use change::{Applied, Change, ContactFields, Limit, MAX_SENDERS, MAX_TAGS, PusherChange, PusherFields};
