@@ -141,6 +141,7 @@ fn service_status(error: &ServiceError) -> StatusCode {
     match error {
         ServiceError::NoSuchPusher(_) => StatusCode::NOT_FOUND,
         ServiceError::SenderNotAdded(_) => StatusCode::NOT_ACCEPTABLE,
+        ServiceError::OverLimit(..) => StatusCode::BAD_REQUEST,
         ServiceError::Store(StoreError::Full(_)) | ServiceError::Queue(QueueError::Full(_)) => {
             StatusCode::INSUFFICIENT_STORAGE
         }
