@@ -15,6 +15,25 @@ pub(crate) struct Window {
     size: i64,
 }
 
+/// Where a list goes on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct After {
+    /// Instead of `from`: what the part before said as `next`; empty to begin. Following it sees everybody who was there
+    /// throughout exactly once, whatever changes meanwhile. `size` is at least 1 then.
+    #[param(required = false)]
+    after: String,
+}
+
+/// What is searched for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// The query: words, `field:word`, `"phrases"`, `+must`, `-must not`, wildcards, or a query in JSON.
+    #[param(min_length = 1, example = "tags:vip +senders:sendmail")]
+    q: String,
+}
+
 /// `{pusher}` in a path.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -155,4 +174,30 @@ pub(crate) struct PushAllJson {
     /// When to send it, in Unix seconds, as text; empty, 0 or the past: now.
     #[schema(pattern = "^([+-]?[0-9]+)?$", default = "0")]
     schedat: Option<String>,
+}
+
+/// A line of a bulk request: a recipient to create, or fields of one to set. A key that is absent leaves what is there;
+/// `null` is the empty value. Other keys are an error of the line.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BulkLine {
+    /// The application's own id for the recipient: 1 to 222 bytes.
+    #[schema(min_length = 1, max_length = 222)]
+    id: String,
+    /// E-mail address.
+    email: Option<String>,
+    /// Name to address the recipient by.
+    nickname: Option<String>,
+    /// Telephone number.
+    #[schema(rename = "phoneNumber")]
+    phone_number: Option<String>,
+    /// When the recipient came to be, in Unix seconds.
+    #[schema(rename = "createdAt")]
+    created_at: Option<i64>,
+    /// The channels that are switched on, in place of all that were: each 1 to 180 bytes.
+    #[schema(max_items = 64)]
+    senders: Option<Vec<String>>,
+    /// The labels, in place of all that were: each 1 to 180 bytes.
+    #[schema(max_items = 256)]
+    tags: Option<Vec<String>>,
 }
