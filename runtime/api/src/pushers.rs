@@ -1,4 +1,4 @@
-//! `/pusher/pushers/…`: recipients and their tags.
+//! `/pusher/pushers/…` and `/pusher/search/`: recipients and their tags, listed and found.
 
 use std::sync::Arc;
 
@@ -20,10 +20,17 @@ const MAX_SIZE: usize = 100;
 /// GET `/pusher/pushers/`
 pub(crate) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let [from, size] = Form::parse(b"", query.as_deref(), ["from", "size"])?.intact()?;
-    let from = count("from", from.as_deref())?.unwrap_or(0);
-    let size = count("size", size.as_deref())?.map_or(DEFAULT_SIZE, |n| usize::try_from(n).unwrap_or(MAX_SIZE));
-    let size = size.min(MAX_SIZE);
+    let (from, size) = part(from.as_deref(), size.as_deref())?;
     Ok(reply::list(from, size, &api.service.list(from, size).await?))
+}
+
+/// GET `/pusher/search/`
+pub(crate) async fn search(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+    let form = Form::parse(b"", query.as_deref(), ["q", "from", "size"])?;
+    let query = form.nonempty(0).ok_or_else(|| ApiError::bad_request("q is required."))?.to_owned();
+    let [_, from, size] = form.intact()?;
+    let (from, size) = part(from.as_deref(), size.as_deref())?;
+    Ok(reply::found(&query, from, size, &api.service.search(&query, from, size).await?))
 }
 
 /// POST `/pusher/pushers/`: creates a recipient, or sets the fields that are given, even to nothing, of one that is
@@ -75,6 +82,13 @@ pub(crate) async fn add_tag(State(api): State<Arc<Api>>, Named(of): Named<OfTag>
 pub(crate) async fn remove_tag(State(api): State<Arc<Api>>, Named(of): Named<OfTag>) -> Result<Response, ApiError> {
     api.service.remove_tag(of.pusher, of.tag).await?;
     Ok(reply::ok())
+}
+
+/// Which part of a list is asked for: how many to pass over, and how many to give.
+fn part(from: Option<&str>, size: Option<&str>) -> Result<(u64, usize), ApiError> {
+    let from = count("from", from)?.unwrap_or(0);
+    let size = count("size", size)?.map_or(DEFAULT_SIZE, |n| usize::try_from(n).unwrap_or(MAX_SIZE));
+    Ok((from, size.min(MAX_SIZE)))
 }
 
 /// A number that is not negative; `None` if it is not given or empty.

@@ -49,6 +49,20 @@ pub(crate) fn list(from: u64, size: usize, list: &PusherList) -> Response {
     json(StatusCode::OK, JSON, &List { from, pushers, size, total: list.total })
 }
 
+/// What a search found.
+pub(crate) fn found(query: &str, from: u64, size: usize, list: &PusherList) -> Response {
+    #[derive(Serialize)]
+    struct Found<'a> {
+        from: u64,
+        pushers: Option<&'a [Pusher]>,
+        q: &'a str,
+        size: usize,
+        total: u64,
+    }
+    let pushers = (!list.pushers.is_empty()).then_some(list.pushers.as_slice());
+    json(StatusCode::OK, JSON, &Found { from, pushers, q: query, size, total: list.total })
+}
+
 /// What went wrong, in a sentence.
 pub(crate) fn error(status: StatusCode, sentence: &str) -> Response {
     #[derive(Serialize)]

@@ -28,6 +28,7 @@ pub fn router(service: Service, limits: Limits) -> Router {
         .route("/pusher/pushers/", get(pushers::list).post(pushers::create))
         .route("/pusher/pushers/{pusher}/", get(pushers::get).post(pushers::update).delete(pushers::delete))
         .route("/pusher/pushers/{pusher}/{tag}/", post(pushers::add_tag).delete(pushers::remove_tag))
+        .route("/pusher/search/", get(pushers::search))
         .route("/pusher/{sender}/add", post(senders::add))
         .route("/pusher/{sender}/delete", post(senders::remove))
         .route("/pusher/{sender}/push", post(senders::push))

@@ -7,6 +7,7 @@ use std::path::Path;
 use heed::byteorder::{BE, ByteOrder};
 use heed::{Env, EnvOpenOptions, WithoutTls};
 
+use crate::changes::{self, Progress};
 use crate::error::OpenError;
 use crate::keys::JobHash;
 use crate::tables::{MAX_DATABASES, Meta, Tables};
@@ -38,11 +39,15 @@ pub(crate) struct Opened {
     pub(crate) env: Env<WithoutTls>,
     pub(crate) tables: Tables,
     pub(crate) hash: JobHash,
+    /// Random for every store, so that an index is not taken for that of another one.
+    pub(crate) identity: [u8; 16],
+    pub(crate) progress: Progress,
     _lock: File,
 }
 
-/// The version of what [`crate::tables`] describes.
-const SCHEMA: u32 = 1;
+/// The version of what [`crate::tables`] describes. Version 1 had no `changes` and no `identity`.
+pub(crate) const SCHEMA: u32 = 2;
+const OLDEST_SCHEMA: u32 = 1;
 const LOCK_FILE: &str = "store.lock";
 
 /// A multiple of every page size there is.
@@ -51,6 +56,7 @@ const MAP_SIZE_UNIT: u64 = 64 << 10;
 /// Keys of `meta`.
 const SCHEMA_KEY: &str = "schema";
 const HASH_KEY: &str = "hash_key";
+const IDENTITY_KEY: &str = "identity";
 pub(crate) const NEXT_SEQ_KEY: &str = "next_seq";
 
 impl Opened {
@@ -68,16 +74,18 @@ impl Opened {
         if stale > 0 {
             tracing::info!(stale, "cleared readers that a dead process left behind");
         }
-        let is_new = check_schema(&env, dir)?;
-        let (tables, hash_key) = create_tables(&env, dir, is_new)?;
-        if is_new {
+        let found = check_schema(&env, dir)?;
+        let (tables, hash_key, identity) = create_tables(&env, dir, found)?;
+        let last_change = env.read_txn().and_then(|txn| changes::last_entry(&tables, &txn)).map_err(lmdb)?;
+        let progress = Progress::starting_at(last_change);
+        if found.is_none() {
             // A commit makes the file durable, not its name.
             #[cfg(unix)]
             File::open(dir)
                 .and_then(|dir| dir.sync_all())
                 .map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
         }
-        Ok(Self { env, tables, hash: make_hash(hash_key), _lock: lock })
+        Ok(Self { env, tables, hash: make_hash(hash_key), identity, progress, _lock: lock })
     }
 }
 
@@ -126,8 +134,8 @@ fn open_env(dir: &Path, options: StoreOptions) -> Result<Env<WithoutTls>, OpenEr
     })
 }
 
-/// Looks at what is there before anything is written to it: is it a new store?
-fn check_schema(env: &Env<WithoutTls>, dir: &Path) -> Result<bool, OpenError> {
+/// Looks at what is there before anything is written to it: which version of a store? `None`: nothing yet.
+fn check_schema(env: &Env<WithoutTls>, dir: &Path) -> Result<Option<u32>, OpenError> {
     let lmdb = |source| OpenError::Lmdb { dir: dir.into(), source };
     let txn = env.read_txn().map_err(lmdb)?;
     let meta: Option<Meta> = env.open_database(&txn, Some(Tables::META)).map_err(lmdb)?;
@@ -137,11 +145,11 @@ fn check_schema(env: &Env<WithoutTls>, dir: &Path) -> Result<bool, OpenError> {
             Some(root) => root.is_empty(&txn).map_err(lmdb)?,
             None => true,
         };
-        return if empty { Ok(true) } else { Err(OpenError::Foreign { dir: dir.into() }) };
+        return if empty { Ok(None) } else { Err(OpenError::Foreign { dir: dir.into() }) };
     };
     match meta.get(&txn, SCHEMA_KEY).map_err(lmdb)? {
         Some(version) if version.len() == 4 => match BE::read_u32(version) {
-            SCHEMA => Ok(false),
+            found @ OLDEST_SCHEMA..=SCHEMA => Ok(Some(found)),
             found if found > SCHEMA => Err(OpenError::TooNew { dir: dir.into(), found, known: SCHEMA }),
             found => Err(OpenError::Damaged { dir: dir.into(), reason: format!("there never was a schema {found}") }),
         },
@@ -150,25 +158,36 @@ fn check_schema(env: &Env<WithoutTls>, dir: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// Opens the databases, and gives a new store its schema version and hash key: one transaction, so that a store is
-/// either not there or whole.
-fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<(Tables, [u8; 16]), OpenError> {
+/// Opens the databases, and gives a new store or one of an earlier version what it lacks: one transaction, so that a
+/// store is either not there or whole, and either of one version or of the other.
+fn create_tables(
+    env: &Env<WithoutTls>,
+    dir: &Path,
+    found: Option<u32>,
+) -> Result<(Tables, [u8; 16], [u8; 16]), OpenError> {
     let lmdb = |source| OpenError::Lmdb { dir: dir.into(), source };
     let mut txn = env.write_txn().map_err(lmdb)?;
     let tables = Tables::create(env, &mut txn).map_err(lmdb)?;
-    if is_new {
-        let mut key = [0; 16];
-        getrandom::fill(&mut key)
-            .map_err(|e| OpenError::System { dir: dir.into(), source: io::Error::other(e.to_string()) })?;
-        tables.meta.put(&mut txn, HASH_KEY, &key).map_err(lmdb)?;
+    if found != Some(SCHEMA) {
+        if let Some(found) = found {
+            tracing::info!(from = found, to = SCHEMA, "bringing the store to the schema of this version");
+        }
+        let random = if found.is_none() { &[HASH_KEY, IDENTITY_KEY][..] } else { &[IDENTITY_KEY] };
+        for key in random {
+            let mut bytes = [0; 16];
+            getrandom::fill(&mut bytes)
+                .map_err(|e| OpenError::System { dir: dir.into(), source: io::Error::other(e.to_string()) })?;
+            tables.meta.put(&mut txn, key, &bytes).map_err(lmdb)?;
+        }
         tables.meta.put(&mut txn, SCHEMA_KEY, &SCHEMA.to_be_bytes()).map_err(lmdb)?;
     }
-    let hash_key = tables.meta.get(&txn, HASH_KEY).map_err(lmdb)?.and_then(|key| key.try_into().ok());
-    let Some(hash_key) = hash_key else {
-        return Err(OpenError::Damaged { dir: dir.into(), reason: "its hash key is not 16 bytes long".into() });
+    let read = |key| -> Result<[u8; 16], OpenError> {
+        let bytes = tables.meta.get(&txn, key).map_err(lmdb)?.and_then(|bytes| bytes.try_into().ok());
+        bytes.ok_or_else(|| OpenError::Damaged { dir: dir.into(), reason: format!("its {key} is not 16 bytes long") })
     };
+    let (hash_key, identity) = (read(HASH_KEY)?, read(IDENTITY_KEY)?);
     txn.commit().map_err(lmdb)?;
-    Ok((tables, hash_key))
+    Ok((tables, hash_key, identity))
 }
 
 #[cfg(test)]

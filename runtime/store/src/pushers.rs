@@ -38,6 +38,7 @@ impl Batch<'_> {
             }
         }
         self.index(id.as_str(), before.as_ref(), after.as_ref())?;
+        self.log_change(id.as_str(), before.is_none())?;
         Ok(applied)
     }
 
@@ -85,7 +86,7 @@ fn encode(pusher: &Pusher, out: &mut Vec<u8>) -> Result<(), StoreError> {
     serde_json::to_writer(out, pusher).map_err(|e| StoreError::Failed(format!("the record has no JSON form: {e}")))
 }
 
-fn decode(id: &str, bytes: &[u8]) -> Result<Pusher, StoreError> {
+pub(crate) fn decode(id: &str, bytes: &[u8]) -> Result<Pusher, StoreError> {
     let wrong = |reason: String| corrupt(format!("pusher {id}"), reason);
     match bytes.split_first() {
         Some((&VERSION, json)) => {
@@ -106,6 +107,12 @@ impl Opened {
         ids.iter().map(|id| self.read_pusher(&txn, id.as_str())).collect()
     }
 
+    /// The recipients with these ids, in the same order, without those that are not there.
+    pub(crate) fn get_pushers_named(&self, ids: &[String]) -> Result<Vec<Pusher>, StoreError> {
+        let txn = self.env.read_txn().map_err(|e| store_error(&e))?;
+        ids.iter().filter_map(|id| self.read_pusher(&txn, id).transpose()).collect()
+    }
+
     /// Walks the index from the newest, so its cost grows with `from`.
     pub(crate) fn list_pushers(&self, from: u64, size: usize) -> Result<PusherList, StoreError> {
         let lmdb = |e| store_error(&e);
@@ -122,6 +129,11 @@ impl Opened {
             }
         }
         Ok(PusherList { total, pushers })
+    }
+
+    pub(crate) fn count_pushers(&self) -> Result<u64, StoreError> {
+        let txn = self.env.read_txn().map_err(|e| store_error(&e))?;
+        self.tables.pushers.len(&txn).map_err(|e| store_error(&e))
     }
 
     pub(crate) fn page_of(
@@ -149,7 +161,7 @@ impl Opened {
         Ok(ids)
     }
 
-    fn read_pusher(&self, txn: &RoTxn, id: &str) -> Result<Option<Pusher>, StoreError> {
+    pub(crate) fn read_pusher(&self, txn: &RoTxn, id: &str) -> Result<Option<Pusher>, StoreError> {
         let bytes = self.tables.pushers.get(txn, id).map_err(|e| store_error(&e))?;
         bytes.map(|bytes| decode(id, bytes)).transpose()
     }
