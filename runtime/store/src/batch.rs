@@ -1,5 +1,5 @@
-//! One write transaction, and what is kept beside it until the commit: the next job number, how the counts of funcs
-//! changed, which recipients did, and how much room is left.
+//! One write transaction, and what is kept beside it until the commit: the next job number, how the counts of funcs and
+//! the indexes of recipients changed, which recipients did, and how much room is left.
 
 use std::collections::HashMap;
 
@@ -9,6 +9,7 @@ use pusher_core::StoreError;
 
 use crate::changes::NewEntries;
 use crate::error::{Failure, corrupt};
+use crate::index::IndexChanges;
 use crate::keys::Key;
 use crate::open::{NEXT_SEQ_KEY, Opened};
 use crate::tables::Tables;
@@ -21,6 +22,7 @@ pub(crate) struct Batch<'s> {
     pub(crate) room: Room,
     pub(crate) seqs: Seqs,
     pub(crate) counts: FuncCounts,
+    pub(crate) indexes: IndexChanges,
     pub(crate) log: NewEntries,
     /// Where records are encoded; kept from batch to batch, so that it is allocated once.
     pub(crate) scratch: &'s mut Vec<u8>,
@@ -39,8 +41,8 @@ impl<'s> Batch<'s> {
             }
         };
         let seqs = Seqs { stored: next, next };
-        let (counts, log) = (FuncCounts::default(), NewEntries::default());
-        Ok(Self { store, tables, txn, room, seqs, counts, log, scratch })
+        let (counts, indexes, log) = Default::default();
+        Ok(Self { store, tables, txn, room, seqs, counts, indexes, log, scratch })
     }
 
     /// Makes everything that was done durable.
@@ -49,6 +51,7 @@ impl<'s> Batch<'s> {
             self.tables.meta.put(&mut self.txn, NEXT_SEQ_KEY, &self.seqs.next.to_be_bytes())?;
         }
         self.counts.write(self.tables, &mut self.txn)?;
+        self.indexes.write(self.tables, &mut self.txn)?;
         let logged = self.finish_log()?;
         self.txn.commit()?;
         if let Some(seq) = logged {

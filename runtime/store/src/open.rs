@@ -45,9 +45,9 @@ pub(crate) struct Opened {
     _lock: File,
 }
 
-/// The version of what [`crate::tables`] describes. Version 1 had no `changes` and no `identity`.
+/// The version of what [`crate::tables`] describes. Version 1 had no `created_counts`, `changes` and `identity`, and
+/// recipients in JSON.
 pub(crate) const SCHEMA: u32 = 2;
-const OLDEST_SCHEMA: u32 = 1;
 const LOCK_FILE: &str = "store.lock";
 
 /// A multiple of every page size there is.
@@ -74,11 +74,11 @@ impl Opened {
         if stale > 0 {
             tracing::info!(stale, "cleared readers that a dead process left behind");
         }
-        let found = check_schema(&env, dir)?;
-        let (tables, hash_key, identity) = create_tables(&env, dir, found)?;
+        let is_new = check_schema(&env, dir)?;
+        let (tables, hash_key, identity) = create_tables(&env, dir, is_new)?;
         let last_change = env.read_txn().and_then(|txn| changes::last_entry(&tables, &txn)).map_err(lmdb)?;
         let progress = Progress::starting_at(last_change);
-        if found.is_none() {
+        if is_new {
             // A commit makes the file durable, not its name.
             #[cfg(unix)]
             File::open(dir)
@@ -134,8 +134,8 @@ fn open_env(dir: &Path, options: StoreOptions) -> Result<Env<WithoutTls>, OpenEr
     })
 }
 
-/// Looks at what is there before anything is written to it: which version of a store? `None`: nothing yet.
-fn check_schema(env: &Env<WithoutTls>, dir: &Path) -> Result<Option<u32>, OpenError> {
+/// Looks at what is there before anything is written to it: is it a new store?
+fn check_schema(env: &Env<WithoutTls>, dir: &Path) -> Result<bool, OpenError> {
     let lmdb = |source| OpenError::Lmdb { dir: dir.into(), source };
     let txn = env.read_txn().map_err(lmdb)?;
     let meta: Option<Meta> = env.open_database(&txn, Some(Tables::META)).map_err(lmdb)?;
@@ -145,11 +145,11 @@ fn check_schema(env: &Env<WithoutTls>, dir: &Path) -> Result<Option<u32>, OpenEr
             Some(root) => root.is_empty(&txn).map_err(lmdb)?,
             None => true,
         };
-        return if empty { Ok(None) } else { Err(OpenError::Foreign { dir: dir.into() }) };
+        return if empty { Ok(true) } else { Err(OpenError::Foreign { dir: dir.into() }) };
     };
     match meta.get(&txn, SCHEMA_KEY).map_err(lmdb)? {
         Some(version) if version.len() == 4 => match BE::read_u32(version) {
-            found @ OLDEST_SCHEMA..=SCHEMA => Ok(Some(found)),
+            1..=SCHEMA => Ok(false),
             found if found > SCHEMA => Err(OpenError::TooNew { dir: dir.into(), found, known: SCHEMA }),
             found => Err(OpenError::Damaged { dir: dir.into(), reason: format!("there never was a schema {found}") }),
         },
@@ -158,29 +158,23 @@ fn check_schema(env: &Env<WithoutTls>, dir: &Path) -> Result<Option<u32>, OpenEr
     }
 }
 
-/// Opens the databases, and gives a new store or one of an earlier version what it lacks: one transaction, so that a
-/// store is either not there or whole, and either of one version or of the other.
-fn create_tables(
-    env: &Env<WithoutTls>,
-    dir: &Path,
-    found: Option<u32>,
-) -> Result<(Tables, [u8; 16], [u8; 16]), OpenError> {
+/// Opens the databases, gives a new store its keys, and brings one of an earlier version to this one: one transaction,
+/// so that a store is either as it was or whole. The hash key and the identity.
+fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<(Tables, [u8; 16], [u8; 16]), OpenError> {
     let lmdb = |source| OpenError::Lmdb { dir: dir.into(), source };
     let mut txn = env.write_txn().map_err(lmdb)?;
     let tables = Tables::create(env, &mut txn).map_err(lmdb)?;
-    if found != Some(SCHEMA) {
-        if let Some(found) = found {
-            tracing::info!(from = found, to = SCHEMA, "bringing the store to the schema of this version");
-        }
-        let random = if found.is_none() { &[HASH_KEY, IDENTITY_KEY][..] } else { &[IDENTITY_KEY] };
-        for key in random {
+    let has_identity = tables.meta.get(&txn, IDENTITY_KEY).map_err(lmdb)?.is_some();
+    for (key, is_missing) in [(HASH_KEY, is_new), (IDENTITY_KEY, !has_identity)] {
+        if is_missing {
             let mut bytes = [0; 16];
             getrandom::fill(&mut bytes)
                 .map_err(|e| OpenError::System { dir: dir.into(), source: io::Error::other(e.to_string()) })?;
             tables.meta.put(&mut txn, key, &bytes).map_err(lmdb)?;
         }
-        tables.meta.put(&mut txn, SCHEMA_KEY, &SCHEMA.to_be_bytes()).map_err(lmdb)?;
     }
+    tables.recount(&mut txn).map_err(lmdb)?;
+    tables.meta.put(&mut txn, SCHEMA_KEY, &SCHEMA.to_be_bytes()).map_err(lmdb)?;
     let read = |key| -> Result<[u8; 16], OpenError> {
         let bytes = tables.meta.get(&txn, key).map_err(lmdb)?.and_then(|bytes| bytes.try_into().ok());
         bytes.ok_or_else(|| OpenError::Damaged { dir: dir.into(), reason: format!("its {key} is not 16 bytes long") })

@@ -3,8 +3,9 @@
 //! | database | key | value |
 //! | --- | --- | --- |
 //! | `meta` | `schema`, `identity`, `hash_key`, `next_seq` | u32 BE; 16 random bytes each; u64 BE |
-//! | `pushers` | id | version byte, JSON |
+//! | `pushers` | id | a recipient ([`crate::pusher_record`]) |
 //! | `by_created` | createdAt ‖ id | – |
+//! | `created_counts` | first key of a stretch of `by_created` | how many keys it has, u64 BE ([`crate::ranks`]) |
 //! | `by_sender`, `by_tag` | length, sender or tag ‖ id | – |
 //! | `changes` | number, counted up | changed ids ([`crate::changes`]) |
 //! | `jobs` | seq | [`JobRecord`](crate::record::JobRecord) |
@@ -33,6 +34,7 @@ pub(crate) struct Tables {
     pub(crate) meta: Meta,
     pub(crate) pushers: Database<Str, Bytes>,
     pub(crate) by_created: Index,
+    pub(crate) created_counts: Database<Bytes, U64<BE>>,
     pub(crate) by_sender: Index,
     pub(crate) by_tag: Index,
     pub(crate) changes: Database<U64<BE>, Bytes>,
@@ -51,6 +53,7 @@ impl Tables {
             meta: env.create_database(txn, Some(Self::META))?,
             pushers: env.create_database(txn, Some("pushers"))?,
             by_created: env.create_database(txn, Some("by_created"))?,
+            created_counts: env.create_database(txn, Some("created_counts"))?,
             by_sender: env.create_database(txn, Some("by_sender"))?,
             by_tag: env.create_database(txn, Some("by_tag"))?,
             changes: env.create_database(txn, Some("changes"))?,
@@ -72,6 +75,7 @@ impl Tables {
             self.meta.stat(txn)?,
             self.pushers.stat(txn)?,
             self.by_created.stat(txn)?,
+            self.created_counts.stat(txn)?,
             self.by_sender.stat(txn)?,
             self.by_tag.stat(txn)?,
             self.changes.stat(txn)?,

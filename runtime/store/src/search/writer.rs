@@ -12,9 +12,9 @@ use tantivy::{Index, IndexWriter, TantivyError};
 use super::fields::Fields;
 use super::files::Label;
 use crate::changes::{self, Changed, LogPart};
-use crate::error::store_error;
+use crate::error::{corrupt, store_error};
 use crate::open::Opened;
-use crate::pushers::decode;
+use crate::pusher_record::decode;
 
 /// How much memory recipients that are being indexed may take before they are written to the disk.
 const MEMORY: usize = 32 << 20;
@@ -112,11 +112,10 @@ impl<'s> IndexUpdate<'s> {
         };
         for record in records.take(PART) {
             let (id, bytes) = record.map_err(lmdb)?;
+            let id = PusherId::parse(id).map_err(|error| corrupt(format!("pusher {id}"), error.to_string()))?;
+            self.add(decode(&id, bytes))?;
             read += 1;
-            if read == PART {
-                next = PusherId::parse(id).ok();
-            }
-            self.add(decode(id, bytes))?;
+            next = (read == PART).then_some(id);
         }
         Ok((read as u64, next))
     }
@@ -142,7 +141,7 @@ impl<'s> IndexUpdate<'s> {
     }
 
     fn add_if_there(&mut self, txn: &RoTxn, id: &PusherId) -> Result<(), UpdateError> {
-        match self.store.read_pusher(txn, id.as_str()).transpose() {
+        match self.store.read_pusher(txn, id).transpose() {
             Some(record) => self.add(record),
             None => Ok(()),
         }
