@@ -1,4 +1,4 @@
-//! `/pusher/pushers/…`: recipients and their tags.
+//! `/pusher/pushers/…` and `/pusher/search/`: recipients and their tags, listed and found.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use pusher_core::{ContactFields, PusherId};
 
 use crate::error::ApiError;
 use crate::form::{Form, integer};
-use crate::openapi::forms::{CreateForm, PusherInPath, TagInPath, UpdateForm, Window};
+use crate::openapi::forms::{CreateForm, PusherInPath, Query, TagInPath, UpdateForm, Window};
 use crate::openapi::refusals::{Always, Writing};
 use crate::openapi::{self, FORM};
 use crate::path::{Named, OfPusher, OfTag};
-use crate::reply::{self, Done, List, OnePusher, Refused};
+use crate::reply::{self, Done, Found, List, OnePusher, Refused};
 use crate::routes::Api;
 
 /// Recipients in a reply, unless the request says otherwise.
@@ -37,10 +37,33 @@ const MAX_SIZE: usize = 100;
 )]
 pub(crate) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let [from, size] = Form::parse(b"", query.as_deref(), ["from", "size"])?.intact()?;
-    let from = count("from", from.as_deref())?.unwrap_or(0);
-    let size = count("size", size.as_deref())?.map_or(DEFAULT_SIZE, |n| usize::try_from(n).unwrap_or(MAX_SIZE));
-    let size = size.min(MAX_SIZE);
+    let (from, size) = part(from.as_deref(), size.as_deref())?;
     Ok(reply::list(from, size, &api.service.list(from, size).await?))
+}
+
+/// Searches recipients
+///
+/// Best first. A write is found by the next request.
+#[utoipa::path(
+    get,
+    path = "/pusher/search/",
+    operation_id = "searchPushers",
+    tag = openapi::PUSHERS,
+    params(Query, Window),
+    responses(
+        (status = 200, description = "The part that was asked for of what was found.", body = Found),
+        (status = 400, description = "The query, `from` or `size` is not what it can be; the sentence says where.", body = Refused),
+        (status = 501, description = "This server has no search index.", body = Refused),
+        Always,
+        Writing,
+    ),
+)]
+pub(crate) async fn search(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+    let form = Form::parse(b"", query.as_deref(), ["q", "from", "size"])?;
+    let query = form.nonempty(0).ok_or_else(|| ApiError::bad_request("q is required."))?.to_owned();
+    let [_, from, size] = form.intact()?;
+    let (from, size) = part(from.as_deref(), size.as_deref())?;
+    Ok(reply::found(&query, from, size, &api.service.search(&query, from, size).await?))
 }
 
 /// Creates a recipient
@@ -191,6 +214,13 @@ pub(crate) async fn add_tag(State(api): State<Arc<Api>>, Named(of): Named<OfTag>
 pub(crate) async fn remove_tag(State(api): State<Arc<Api>>, Named(of): Named<OfTag>) -> Result<Response, ApiError> {
     api.service.remove_tag(of.pusher, of.tag).await?;
     Ok(reply::ok())
+}
+
+/// Which part of a list is asked for: how many to pass over, and how many to give.
+fn part(from: Option<&str>, size: Option<&str>) -> Result<(u64, usize), ApiError> {
+    let from = count("from", from)?.unwrap_or(0);
+    let size = count("size", size)?.map_or(DEFAULT_SIZE, |n| usize::try_from(n).unwrap_or(MAX_SIZE));
+    Ok((from, size.min(MAX_SIZE)))
 }
 
 /// A number that is not negative; `None` if it is not given or empty.

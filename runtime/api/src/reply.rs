@@ -58,6 +58,23 @@ pub(crate) struct List<'a> {
     total: u64,
 }
 
+/// What a search found.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Found<'a> {
+    /// How many recipients were passed over.
+    from: u64,
+    /// The recipients; `null` if there are none.
+    #[schema(value_type = Option<Vec<PusherShape>>, required = true)]
+    pushers: Option<&'a [Pusher]>,
+    /// The query, as it was given.
+    q: &'a str,
+    /// How many recipients were asked for, at most 100.
+    #[schema(maximum = 100)]
+    size: usize,
+    /// How many recipients were found in all.
+    total: u64,
+}
+
 /// Why a request was not served. Nothing was changed, unless the sentence says that it is not known.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Refused<'a> {
@@ -84,6 +101,12 @@ pub(crate) fn pusher(pusher: &Pusher) -> Response {
 pub(crate) fn list(from: u64, size: usize, list: &PusherList) -> Response {
     let pushers = (!list.pushers.is_empty()).then_some(list.pushers.as_slice());
     json(StatusCode::OK, JSON, &List { from, pushers, size, total: list.total })
+}
+
+/// What a search found.
+pub(crate) fn found(query: &str, from: u64, size: usize, list: &PusherList) -> Response {
+    let pushers = (!list.pushers.is_empty()).then_some(list.pushers.as_slice());
+    json(StatusCode::OK, JSON, &Found { from, pushers, q: query, size, total: list.total })
 }
 
 /// What went wrong, in a sentence.

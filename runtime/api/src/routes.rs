@@ -72,6 +72,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(pushers::list, pushers::create))
         .routes(routes!(pushers::get, pushers::update, pushers::delete))
         .routes(routes!(pushers::add_tag, pushers::remove_tag))
+        .routes(routes!(pushers::search))
         .routes(routes!(senders::add))
         .routes(routes!(senders::remove))
         .routes(routes!(senders::push))
