@@ -2,7 +2,10 @@
 //! binary, so that everything is linked once.
 #![expect(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
+mod contract;
 mod delivery;
+mod docs;
+mod examples;
 mod frames;
 mod golden;
 mod hostile;

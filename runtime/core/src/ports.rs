@@ -6,9 +6,11 @@
 
 use async_trait::async_trait;
 
+use crate::change::{Applied, PusherChange};
+use crate::cursor::Cursor;
 use crate::job_name::JobName;
 use crate::message::{Message, Outcome, SendError};
-use crate::pusher::{Applied, Pusher, PusherChange, PusherList};
+use crate::pusher::{Pusher, PusherList};
 use crate::words::{FuncName, PusherId, SenderName, Tag};
 
 /// Why a store did not do as asked. Nothing was changed.
@@ -52,9 +54,36 @@ pub trait Storer: Send + Sync {
     /// All recipients, newest first by `created_at` (then by id, descending): `size` of them after the first `from`.
     async fn list(&self, from: u64, size: usize) -> Result<PusherList, StoreError>;
 
+    /// The same list: `size` of them that come behind `after`, or from its beginning. Whose place `after` is need not be
+    /// there (any more). Paging with the last recipient's place as the next `after` sees everyone who was there
+    /// throughout and kept their `created_at` exactly once, whatever is added or deleted meanwhile.
+    async fn list_after(&self, after: Option<&Cursor>, size: usize) -> Result<PusherList, StoreError>;
+
     /// The ids in `scope` that come after `after` in ascending byte order, at most `size`. Paging with the last id as
     /// the next `after` sees every id that was there throughout exactly once, whatever is added or deleted meanwhile.
     async fn page(&self, scope: &Scope, after: Option<&PusherId>, size: usize) -> Result<Vec<PusherId>, StoreError>;
+}
+
+/// Why a search found nothing out.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SearchError {
+    /// The query is wrong, or asks for more than a search may cost. The sentence says where and what was expected.
+    #[error("{0}")]
+    Query(String),
+    /// Not just now: the index is being built, or too many searches are under way. Asking again later is right.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The store or the index failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Finds recipients. A recipient changed before the search began is found as it is after the change.
+#[async_trait]
+pub trait Search: Send + Sync {
+    /// The recipients that `query` finds, best first: `size` of them after the first `from`, and how many there are in
+    /// all. The query language is described in `docs/search.md`.
+    async fn search(&self, query: &str, from: u64, size: usize) -> Result<PusherList, SearchError>;
 }
 
 /// A job to submit.

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Serialize;
 
+use crate::change::{Applied, Change, ContactFields, Limit, PusherChange, PusherFields};
+use crate::cursor::Cursor;
 use crate::gojson;
 use crate::job_name::JobName;
-use crate::ports::{JobKey, NewJob, PushRequest, Pushers, PushersError, Queue, QueueError, StoreError, Storer};
-use crate::pusher::{Applied, Change, ContactFields, Pusher, PusherChange, PusherList};
+use crate::ports::{
+    JobKey, NewJob, PushRequest, Pushers, PushersError, Queue, QueueError, Search, SearchError, StoreError, Storer,
+};
+use crate::pusher::{Pusher, PusherList, PusherPage};
 use crate::words::{Prefix, PusherId, SenderName, Tag};
 
 /// Why an operation was not done. Nothing was changed, unless the variant says otherwise.
@@ -20,6 +24,15 @@ pub enum ServiceError {
     /// The recipient has not switched the sender on. The sentence is the Go program's.
     #[error("not such pusher {0}")]
     SenderNotAdded(PusherId),
+    /// The recipient would have more senders or tags than it may.
+    #[error("pusher {0} would have more than {1}, which is the limit; take one off first")]
+    OverLimit(PusherId, Limit),
+    /// This server cannot search: it was given no index.
+    #[error("this server has no search index")]
+    NoSearch,
+    /// The query was refused, or cannot be answered just now.
+    #[error(transparent)]
+    Search(SearchError),
     /// The store did not do as asked.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -32,6 +45,7 @@ pub enum ServiceError {
 #[derive(Clone)]
 pub struct Service {
     storer: Arc<dyn Storer>,
+    search: Option<Arc<dyn Search>>,
     queue: Arc<dyn Queue>,
     prefix: Prefix,
 }
@@ -47,7 +61,13 @@ impl Service {
     /// Operations that keep recipients in `storer` and submit jobs to `queue` under `prefix`.
     #[must_use]
     pub fn new(storer: Arc<dyn Storer>, queue: Arc<dyn Queue>, prefix: Prefix) -> Self {
-        Self { storer, queue, prefix }
+        Self { storer, search: None, queue, prefix }
+    }
+
+    /// The same operations, with `search` to find recipients by what they are.
+    #[must_use]
+    pub fn with_search(self, search: Arc<dyn Search>) -> Self {
+        Self { search: Some(search), ..self }
     }
 
     /// The recipient, if there is one.
@@ -67,12 +87,46 @@ impl Service {
         Ok(self.storer.list(from, size).await?)
     }
 
+    /// `size` recipients that come behind `after` in the same list, or from its beginning, and where the list goes on.
+    /// Whoever is there throughout is seen exactly once by following [`PusherPage::next`], whatever changes meanwhile.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn list_after(&self, after: Option<&Cursor>, size: usize) -> Result<PusherPage, ServiceError> {
+        // One more than asked for tells whether there is a next page.
+        let PusherList { total, mut pushers } = self.storer.list_after(after, size.saturating_add(1)).await?;
+        let more = pushers.len() > size;
+        pushers.truncate(size);
+        let next = pushers.last().filter(|_| more).map(Cursor::behind);
+        Ok(PusherPage { total, pushers, next })
+    }
+
+    /// The recipients that `query` finds, best first: `size` of them after the first `from`.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSearch`] unless there is a search ([`with_search`](Self::with_search)); the query is wrong; or
+    /// the index or the store failed.
+    pub async fn search(&self, query: &str, from: u64, size: usize) -> Result<PusherList, ServiceError> {
+        let search = self.search.as_ref().ok_or(ServiceError::NoSearch)?;
+        Ok(search.search(query, from, size).await?)
+    }
+
     /// Creates a recipient, or sets the given contact fields of one that is there.
     ///
     /// # Errors
     /// The store failed.
     pub async fn create(&self, id: PusherId, fields: ContactFields) -> Result<Applied, ServiceError> {
         self.change(id, Change::Put(fields)).await
+    }
+
+    /// Creates recipients, or sets the given fields of those that are there, in order and in one commit; a result for
+    /// each. One that is refused leaves the others in force.
+    pub async fn set(&self, pushers: Vec<(PusherId, PusherFields)>) -> Vec<Result<Applied, ServiceError>> {
+        let ids: Vec<PusherId> = pushers.iter().map(|(id, _)| id.clone()).collect();
+        let change = |(id, fields)| PusherChange { id, change: Change::Set(fields) };
+        let applied = self.storer.apply(pushers.into_iter().map(change).collect()).await;
+        let mut applied = applied.into_iter();
+        ids.into_iter().map(|id| outcome(id, applied.next())).collect()
     }
 
     /// Sets the given contact fields.
@@ -97,7 +151,7 @@ impl Service {
     /// Switches a channel on.
     ///
     /// # Errors
-    /// [`ServiceError::NoSuchPusher`], or the store failed.
+    /// [`ServiceError::NoSuchPusher`], [`ServiceError::OverLimit`], or the store failed.
     pub async fn add_sender(&self, id: PusherId, sender: SenderName) -> Result<Applied, ServiceError> {
         self.change(id, Change::AddSender(sender)).await
     }
@@ -113,7 +167,7 @@ impl Service {
     /// Puts a label on.
     ///
     /// # Errors
-    /// [`ServiceError::NoSuchPusher`], or the store failed.
+    /// [`ServiceError::NoSuchPusher`], [`ServiceError::OverLimit`], or the store failed.
     pub async fn add_tag(&self, id: PusherId, tag: Tag) -> Result<Applied, ServiceError> {
         self.change(id, Change::AddTag(tag)).await
     }
@@ -180,12 +234,18 @@ impl Service {
     }
 
     async fn change(&self, id: PusherId, change: Change) -> Result<Applied, ServiceError> {
-        let applied = self.storer.apply(vec![PusherChange { id: id.clone(), change }]).await.into_iter().next();
-        match applied {
-            Some(Ok(Applied::Missing)) => Err(ServiceError::NoSuchPusher(id)),
-            Some(result) => Ok(result?),
-            None => Err(StoreError::Failed("the store gave no result".into()).into()),
-        }
+        let applied = self.storer.apply(vec![PusherChange { id: id.clone(), change }]).await;
+        outcome(id, applied.into_iter().next())
+    }
+}
+
+/// What the store's answer to a change of this recipient means.
+fn outcome(id: PusherId, applied: Option<Result<Applied, StoreError>>) -> Result<Applied, ServiceError> {
+    match applied {
+        Some(Ok(Applied::Missing)) => Err(ServiceError::NoSuchPusher(id)),
+        Some(Ok(Applied::OverLimit(limit))) => Err(ServiceError::OverLimit(id, limit)),
+        Some(result) => Ok(result?),
+        None => Err(StoreError::Failed("the store gave no result".into()).into()),
     }
 }
 
@@ -215,11 +275,26 @@ impl Pushers for Service {
     }
 }
 
+impl From<SearchError> for ServiceError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Store(error) => Self::Store(error),
+            error => Self::Search(error),
+        }
+    }
+}
+
 impl From<ServiceError> for PushersError {
     fn from(error: ServiceError) -> Self {
         match error {
-            ServiceError::NoSuchPusher(_) | ServiceError::SenderNotAdded(_) => Self::Refused(error.to_string()),
-            ServiceError::Store(_) | ServiceError::Queue(_) => Self::Unavailable(error.to_string()),
+            ServiceError::NoSuchPusher(_)
+            | ServiceError::SenderNotAdded(_)
+            | ServiceError::OverLimit(..)
+            | ServiceError::NoSearch
+            | ServiceError::Search(SearchError::Query(_)) => Self::Refused(error.to_string()),
+            ServiceError::Search(SearchError::Unavailable(_) | SearchError::Store(_))
+            | ServiceError::Store(_)
+            | ServiceError::Queue(_) => Self::Unavailable(error.to_string()),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! One write transaction, and what is kept beside it until the commit: the next job number, how the counts of funcs
-//! changed, and how much room is left.
+//! One write transaction, and what is kept beside it until the commit: the next job number, how the counts of funcs and
+//! the indexes of recipients changed, which recipients did, and how much room is left.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,9 @@ use bytes::Bytes;
 use heed::RwTxn;
 use pusher_core::StoreError;
 
+use crate::changes::NewEntries;
 use crate::error::{Failure, corrupt};
+use crate::index::IndexChanges;
 use crate::keys::Key;
 use crate::open::{NEXT_SEQ_KEY, Opened};
 use crate::tables::Tables;
@@ -20,6 +22,8 @@ pub(crate) struct Batch<'s> {
     pub(crate) room: Room,
     pub(crate) seqs: Seqs,
     pub(crate) counts: FuncCounts,
+    pub(crate) indexes: IndexChanges,
+    pub(crate) log: NewEntries,
     /// Where records are encoded; kept from batch to batch, so that it is allocated once.
     pub(crate) scratch: &'s mut Vec<u8>,
 }
@@ -36,8 +40,9 @@ impl<'s> Batch<'s> {
                 u64::from_be_bytes(bytes)
             }
         };
-        let (seqs, counts) = (Seqs { stored: next, next }, FuncCounts::default());
-        Ok(Self { store, tables, txn, room, seqs, counts, scratch })
+        let seqs = Seqs { stored: next, next };
+        let (counts, indexes, log) = Default::default();
+        Ok(Self { store, tables, txn, room, seqs, counts, indexes, log, scratch })
     }
 
     /// Makes everything that was done durable.
@@ -46,7 +51,13 @@ impl<'s> Batch<'s> {
             self.tables.meta.put(&mut self.txn, NEXT_SEQ_KEY, &self.seqs.next.to_be_bytes())?;
         }
         self.counts.write(self.tables, &mut self.txn)?;
-        Ok(self.txn.commit()?)
+        self.indexes.write(self.tables, &mut self.txn)?;
+        let logged = self.finish_log()?;
+        self.txn.commit()?;
+        if let Some(seq) = logged {
+            self.store.progress.announce(seq);
+        }
+        Ok(())
     }
 }
 

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "test code")]
 
+mod auth;
 mod bad_input;
 mod bench;
 mod failures;
 mod golden;
 mod limits;
+mod openapi;
 mod paths;

@@ -120,7 +120,7 @@ async fn a_client_sees_the_refusal_of_a_body_that_is_far_too_long() {
 
 #[tokio::test]
 async fn longest_words_fit_a_request() {
-    let bench = Bench::with_limits(Limits::default()).with_lupino().await;
+    let bench = Bench::with_options(Limits::default()).with_lupino().await;
     let client = serve(&bench).await;
     let tag = Tag::parse(&"/".repeat(MAX_TAG_BYTES)).unwrap();
     client.add_tag(&id("lupino"), &tag).await.unwrap();
