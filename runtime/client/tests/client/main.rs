@@ -7,3 +7,5 @@
 mod bench;
 mod misbehaviour;
 mod operations;
+mod scripted;
+mod signing;
