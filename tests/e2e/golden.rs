@@ -9,7 +9,13 @@ use reqwest::{Client, Method};
 #[path = "../golden/runner.rs"]
 mod runner;
 
+use runner::signed::{self, KEY, SECRET};
 use runner::{Reply, Request};
+
+/// Search comes with a later issue; everything else is here.
+fn wanted(target: &str) -> bool {
+    !target.starts_with("/pusher/search/")
+}
 
 #[tokio::test]
 async fn every_reply_is_the_go_programs() {
@@ -17,10 +23,20 @@ async fn every_reply_is_the_go_programs() {
     let server = Pusher::serve(dir.path(), &[]).await;
     let http = Client::new();
     let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/http.jsonl");
-    // Search comes with a later issue; everything else is here.
-    let wanted = |target: &str| !target.starts_with("/pusher/search/");
-    let replayed = runner::replay(&recording, wanted, async |request| send(&http, &server.api, request).await).await;
-    assert_eq!(replayed, 118);
+    let send = async |request| send(&http, &server.api, request).await;
+    assert_eq!(runner::replay(&recording, wanted, runner::as_recorded, send).await, 118);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_reply_to_a_signed_request_is_the_go_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Pusher::serve(dir.path(), &["--key", KEY, "--secret", SECRET]).await;
+    let http = Client::new();
+    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/http-auth.jsonl");
+    let send = async |request| send(&http, &server.api, request).await;
+    let signed = signed::signed_at(periodic::Clock::now(&periodic::SystemClock));
+    assert_eq!(runner::replay(&recording, wanted, signed, send).await, 26);
     server.stop().await;
 }
 
@@ -29,6 +45,9 @@ async fn send(http: &Client, base: &str, request: Request) -> Reply {
     let mut builder = http.request(method, format!("{base}{}", request.target)).body(request.body);
     if let Some(content_type) = request.content_type {
         builder = builder.header(CONTENT_TYPE, content_type);
+    }
+    for (name, value) in request.headers {
+        builder = builder.header(name, value);
     }
     let response = builder.send().await.unwrap();
     let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());

@@ -1,10 +1,12 @@
-//! Replays the recorded requests of `http.jsonl` and holds each answer against the recording.
+//! Replays the recorded requests of `http.jsonl` and `http-auth.jsonl` and holds each answer against the recording.
 //!
 //! The recordings are the Go program's. Where a case says `differs`, the Go program was wrong, and [`expected`] says
 //! what is right; [`mended`] carries what follows from that into later recordings. This file knows nothing of how a
 //! request is sent, so that it serves the tests of the router and those of the whole program.
 
 #![allow(clippy::unwrap_used, reason = "test code: a panic is its answer to a broken recording")]
+
+pub(crate) mod signed;
 
 use std::path::Path;
 
@@ -17,6 +19,8 @@ pub(crate) struct Request {
     /// Path and query, encoded.
     pub(crate) target: String,
     pub(crate) content_type: Option<String>,
+    /// Headers that sign it.
+    pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -44,13 +48,16 @@ enum Expected {
 
 const JSON: &str = "application/json; charset=UTF-8";
 
-/// Sends the cases of `recording` that `wanted` picks by their target, in order. The number of cases replayed.
+/// Sends the cases of `recording` that `wanted` picks by their target, in order. The number of cases replayed. `prepare`
+/// is given the name of a case and its request as recorded; it makes of it the requests to send. The answer to the last
+/// counts, those before it must be done.
 ///
 /// # Panics
 /// With a list of all cases whose answer is not what it must be.
 pub(crate) async fn replay(
     recording: &Path,
     wanted: impl Fn(&str) -> bool,
+    prepare: impl Fn(&str, Request) -> Vec<Request>,
     send: impl AsyncFn(Request) -> Reply,
 ) -> usize {
     let text = std::fs::read_to_string(recording).unwrap();
@@ -59,13 +66,24 @@ pub(crate) async fn replay(
     let mut replayed = 0;
     for case in cases.iter().filter(|case| wanted(text_of(case, "target"))) {
         replayed += 1;
-        let reply = send(request(case)).await;
+        let mut requests = prepare(text_of(case, "case"), request(case));
+        let last = requests.pop().unwrap();
+        for before in requests {
+            let reply = send(before.clone()).await;
+            assert_eq!(reply.status, 200, "{before:?} before {case}: {reply:?}");
+        }
+        let reply = send(last).await;
         if let Err(fault) = check(&expected(case), &reply) {
             faults.push(format!("{}: {fault}", text_of(case, "case")));
         }
     }
     assert!(faults.is_empty(), "{} of {replayed} cases differ:\n{}", faults.len(), faults.join("\n"));
     replayed
+}
+
+/// Sends each request as it was recorded.
+pub(crate) fn as_recorded(_case: &str, request: Request) -> Vec<Request> {
+    vec![request]
 }
 
 fn check(expected: &Expected, reply: &Reply) -> Result<(), String> {
@@ -94,6 +112,7 @@ fn expected(case: &Value) -> Expected {
         "009_create_bad_createdAt" | "038_list_from_neg" | "042_list_size_float" | "137_push_schedat_bad" => {
             return Expected::Error(400);
         }
+        "208_auth_push_json_body" | "209_auth_push_multipart" => return Expected::Error(400),
         "148_push_11MB" => return Expected::Error(413),
         "032_options_get" | "033_put_pusher" | "055_addsender_get_method" | "070_addtag_get" | "145_push_get"
         | "161_cancel_get" | "175_list_delete_method" => return Expected::MethodNotAllowed,
@@ -102,6 +121,8 @@ fn expected(case: &Value) -> Expected {
             200,
             r#"{"pusher":{"id":"a/b","email":"","nickname":"slash","phoneNumber":"","senders":null,"tags":null,"createdAt":0}}"#.to_owned(),
         ),
+        "185_auth_time_ms" => (400, r#"{"err":"Invalid X-Request-Time"}"#.to_owned()),
+        "200_auth_update_missing" => (404, r#"{"err":"pusher nobody not exists."}"#.to_owned()),
         "031_head_get" | "176_list_head" => (200, String::new()),
         "044_get_after_update_noauth" => (
             200,
@@ -191,7 +212,7 @@ fn request(case: &Value) -> Request {
             content_type = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
         }
     }
-    Request { method, target, content_type, body }
+    Request { method, target, content_type, headers: Vec::new(), body }
 }
 
 fn urlencoded(pairs: &Value) -> String {

@@ -1,6 +1,8 @@
 //! What a request is told when it is not served: one sentence for people, a status for programs, and a log event.
 
-use axum::http::header::{HeaderValue, RETRY_AFTER};
+use std::time::Duration;
+
+use axum::http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use pusher_core::{NameError, QueueError, ServiceError, StoreError, WordError};
@@ -22,8 +24,10 @@ pub(crate) enum ApiError {
     Binding(BindingErrors),
     /// The operation was refused or failed.
     Service(ServiceError),
-    /// Not now: too busy, or too slow.
-    Unavailable(String),
+    /// Not now: there is too much of something.
+    Busy(String),
+    /// Not any more: the server is stopping.
+    Stopping,
 }
 
 impl ApiError {
@@ -49,6 +53,24 @@ impl ApiError {
     /// 405; axum adds `Allow`.
     pub(crate) fn method_not_allowed(method: &Method) -> Self {
         Self::refused(StatusCode::METHOD_NOT_ALLOWED, format!("the method {method} is not allowed here; see Allow"))
+    }
+
+    /// 403: the key may not do this.
+    pub(crate) fn forbidden(sentence: impl Into<String>) -> Self {
+        Self::refused(StatusCode::FORBIDDEN, sentence)
+    }
+
+    /// 414: path and query together are longer than `limit` bytes.
+    pub(crate) fn target_too_long(limit: usize) -> Self {
+        let sentence = format!("the path and query are longer than the limit of {limit} bytes");
+        Self::refused(StatusCode::URI_TOO_LONG, sentence)
+    }
+
+    /// 504: it took longer than `limit`.
+    pub(crate) fn too_late(limit: Duration) -> Self {
+        let seconds = limit.as_secs_f32();
+        let sentence = format!("not served within {seconds} s; whether it was done is not known");
+        Self::refused(StatusCode::GATEWAY_TIMEOUT, sentence)
     }
 
     /// 413: the body is longer than `limit` bytes.
@@ -94,7 +116,13 @@ impl IntoResponse for ApiError {
             }
             Self::Refused { status, sentence } => (status, sentence),
             Self::Service(error) => (service_status(&error), error.to_string()),
-            Self::Unavailable(sentence) => (StatusCode::SERVICE_UNAVAILABLE, sentence),
+            Self::Busy(sentence) => (StatusCode::TOO_MANY_REQUESTS, sentence),
+            Self::Stopping => {
+                let mut response = reply::error(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping; ask again");
+                response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                return response;
+            }
         };
         if status.is_server_error() {
             tracing::error!(status = status.as_u16(), error = sentence, "request failed");
@@ -102,7 +130,7 @@ impl IntoResponse for ApiError {
             tracing::debug!(status = status.as_u16(), error = sentence, "request refused");
         }
         let mut response = reply::error(status, &sentence);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
         }
         response

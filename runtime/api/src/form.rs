@@ -71,15 +71,16 @@ impl<const N: usize> Form<N> {
     }
 }
 
-/// The body, if the content type says that it is a form (as Go's `ParseForm` asks); nothing otherwise.
+/// The body, if the content type says that it is a form; nothing otherwise.
 pub(crate) async fn body_of(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    if is_form(headers) { limits::read(body, limit).await } else { Ok(Bytes::new()) }
+}
+
+/// Does the content type say that the body is a form, as Go's `ParseForm` asks?
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     let media_type = content_type.split(|b| *b == b';').next().unwrap_or_default();
-    if media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
-        limits::read(body, limit).await
-    } else {
-        Ok(Bytes::new())
-    }
+    media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
 /// A whole number; `None` if it is not given or empty. `name` is for the sentence if it is neither.

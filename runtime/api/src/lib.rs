@@ -7,12 +7,14 @@
 //! How it fits: `routes` names every path and sends it to a handler; `pushers` and `senders` hold the handlers, one
 //! short function an operation. A request is read by `path` (names in the path), `form` (Go's `req.Form`) or `binding`
 //! (the form, multipart and JSON bodies of push and pushall, with `json` and `json_syntax` for the last); answers are
-//! written by `reply` and `error`; `limits` stands before them all. Nothing here knows a store or a queue: all work is
-//! done by [`pusher_core::Service`].
+//! written by `reply` and `error`. Before them all stand `gate`, `limits` and [`auth`], in this order. Nothing here knows
+//! a store or a queue: all work is done by [`pusher_core::Service`].
 
+pub mod auth;
 mod binding;
 mod error;
 mod form;
+mod gate;
 mod json;
 mod json_syntax;
 mod limits;
@@ -22,5 +24,7 @@ mod reply;
 mod routes;
 mod senders;
 
-pub use limits::Limits;
-pub use routes::router;
+pub use auth::Auth;
+pub use gate::Gate;
+pub use limits::{Limits, MAX_TARGET_BYTES};
+pub use routes::{Options, router};

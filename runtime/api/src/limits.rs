@@ -3,20 +3,22 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
-use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, EXPECT};
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use tokio::sync::Semaphore;
 use tower::{Layer, Service};
 
 use crate::error::ApiError;
+use crate::gate::Gate;
+
+/// Longest target (path and query, as sent) in bytes; a longer one is answered 414. 8 KiB is what proxies let through.
+pub const MAX_TARGET_BYTES: usize = 8 * 1024;
 
 /// How much of a body that is too long is read and thrown away before the 413, so that a client that writes all before
 /// it reads gets to see it. 16 MiB: any honest mistake; beyond that the connection is cut.
@@ -28,10 +30,10 @@ const DRAIN: usize = 16 * 1024 * 1024;
 pub struct Limits {
     /// Longest body in bytes; a longer one is answered 413. Default: 2 MiB.
     pub body: usize,
-    /// Longest time from the request's head to its answer; after that it is answered 503, and whether it was done is not
-    /// known. Default: 30 s.
+    /// Longest time from the request's head to its answer, the reading of its body included; after that it is answered
+    /// 504, and whether it was done is not known. Default: 30 s.
     pub timeout: Duration,
-    /// Most requests served at once; one more is answered 503 with `Retry-After`. Default: 1024, because pushes that
+    /// Most requests served at once; one more is answered 429 with `Retry-After`. Default: 1024, because pushes that
     /// wait together share a commit.
     pub concurrent: usize,
 }
@@ -46,27 +48,29 @@ impl Default for Limits {
 /// all else that is done for a small request.
 #[derive(Clone)]
 pub(crate) struct Guard {
-    permits: Arc<Semaphore>,
+    gate: Gate,
     body: usize,
     timeout: Duration,
 }
 
 impl Guard {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        let permits = Arc::new(Semaphore::new(limits.concurrent.min(Semaphore::MAX_PERMITS)));
-        Self { permits, body: limits.body, timeout: limits.timeout }
+    pub(crate) fn new(gate: Gate, limits: &Limits) -> Self {
+        Self { gate, body: limits.body, timeout: limits.timeout }
     }
 
     /// Serves `request` by `inner`, if there is room for it, and not for longer than the time it has.
-    fn serve<S>(&self, inner: &mut S, request: Request) -> BoxFuture
+    fn serve<S>(&self, inner: &mut S, request: Request) -> BoxFuture<Response, Infallible>
     where
         S: Service<Request, Response = Response, Error = Infallible>,
         S::Future: Send + 'static,
     {
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            let busy = ApiError::Unavailable("too many requests are being served; ask again".into());
-            return Box::pin(async { Ok(busy.into_response()) });
+        let permit = match self.gate.enter() {
+            Ok(permit) => permit,
+            Err(refusal) => return Box::pin(async { Ok(refusal.into_response()) }),
         };
+        if target_length(request.uri()) > MAX_TARGET_BYTES {
+            return Box::pin(async { Ok(ApiError::target_too_long(MAX_TARGET_BYTES).into_response()) });
+        }
         let (timeout, limit) = (self.timeout, self.body);
         if declared_length(request.headers()).is_some_and(|length| length > limit) {
             return Box::pin(async move {
@@ -80,16 +84,15 @@ impl Guard {
         let served = inner.call(request);
         Box::pin(async move {
             let _permit = permit;
-            tokio::time::timeout(timeout, served).await.unwrap_or_else(|_| {
-                let seconds = timeout.as_secs_f32();
-                let late = format!("not served within {seconds} s; whether it was done is not known");
-                Ok(ApiError::Unavailable(late).into_response())
-            })
+            tokio::time::timeout(timeout, served)
+                .await
+                .unwrap_or_else(|_| Ok(ApiError::too_late(timeout).into_response()))
         })
     }
 }
 
-type BoxFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+/// What a layer's services answer by.
+pub(crate) type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
 impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
@@ -113,15 +116,19 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = BoxFuture;
+    type Future = BoxFuture<Response, Infallible>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> BoxFuture {
+    fn call(&mut self, request: Request) -> BoxFuture<Response, Infallible> {
         self.guard.serve(&mut self.inner, request)
     }
+}
+
+fn target_length(uri: &Uri) -> usize {
+    uri.path_and_query().map_or(0, |target| target.as_str().len())
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<usize> {

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::Method;
 use axum::routing::{get, post};
 use pusher_core::Service;
 
+use crate::auth::{self, Auth, Scope};
 use crate::error::ApiError;
+use crate::gate::Gate;
 use crate::limits::{Guard, Limits};
 use crate::{pushers, senders};
 
@@ -17,14 +20,36 @@ pub(crate) struct Api {
     pub(crate) limits: Limits,
 }
 
-/// The API over `service`, within `limits`.
+/// How [`router`] serves. [`Limits`] alone will do for it, too.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What requests may take.
+    pub limits: Limits,
+    /// Who may ask for what. Default: anybody for anything.
+    pub auth: Option<Auth>,
+    /// A gate of your own, to close it when the server stops; it, and not `limits.concurrent`, says then how many
+    /// requests are served at once. Default: one that is never closed.
+    pub gate: Option<Gate>,
+}
+
+impl From<Limits> for Options {
+    fn from(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+}
+
+/// The API over `service`, served as `options` say.
 ///
 /// Its paths begin with `/pusher/`. Mount it with [`Router::nest`] to put something before that, with [`Router::merge`]
 /// into a router that has no fallback of its own, or with [`Router::fallback_service`] behind one that has. Requests
-/// that are being served when the server stops are the server's to wait for (axum's graceful shutdown does).
-pub fn router(service: Service, limits: Limits) -> Router {
-    let guard = Guard::new(&limits);
-    Router::new()
+/// that are being served when the server stops are the server's to wait for (axum's graceful shutdown does, and
+/// [`Gate::close`]).
+pub fn router(service: Service, options: impl Into<Options>) -> Router {
+    let Options { limits, auth, gate } = options.into();
+    let gate = gate.unwrap_or_else(|| Gate::new(limits.concurrent));
+    let guard = Guard::new(gate, &limits);
+    let auth = auth.map(|auth| auth.body(limits.body).scope(needed_scope));
+    let router = Router::new()
         .route("/pusher/pushers/", get(pushers::list).post(pushers::create))
         .route("/pusher/pushers/{pusher}/", get(pushers::get).post(pushers::update).delete(pushers::delete))
         .route("/pusher/pushers/{pusher}/{tag}/", post(pushers::add_tag).delete(pushers::remove_tag))
@@ -34,9 +59,18 @@ pub fn router(service: Service, limits: Limits) -> Router {
         .route("/pusher/{sender}/pushall", post(senders::pushall))
         .route("/pusher/{sender}/cancelpush", post(senders::cancel))
         .method_not_allowed_fallback(method_not_allowed)
-        .route_layer(guard)
-        .fallback(async || ApiError::NoSuchPage)
-        .with_state(Arc::new(Api { service, limits }))
+        .fallback(async || ApiError::NoSuchPage);
+    // The guard is before the signature: reading the body that is signed takes room and time.
+    let router = if let Some(auth) = auth { router.layer(auth) } else { router };
+    router.layer(guard).with_state(Arc::new(Api { service, limits }))
+}
+
+/// What a request needs to be allowed: sending has a scope of its own.
+fn needed_scope(method: &Method, path: &str) -> Scope {
+    match path.rsplit('/').next() {
+        Some("push" | "pushall" | "cancelpush") => Scope::Push,
+        _ => auth::by_method(method, path),
+    }
 }
 
 async fn method_not_allowed(request: Request) -> ApiError {

@@ -5,8 +5,10 @@
 //! [`Pushers`]), and what can be done with them ([`Service`]: create, tag, push, pushall, cancel; [`RetryPolicy`]).
 //! It opens no socket and no file and reads no clock, so every rule here can be tested without any of them.
 
+mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod cursor;
 pub mod gojson;
 mod job_name;
 mod message;
@@ -17,12 +19,14 @@ mod service;
 pub mod signing;
 mod words;
 
+pub use change::{Applied, Change, ContactFields, Limit, MAX_SENDERS, MAX_TAGS, PusherChange, PusherFields};
+pub use cursor::{Cursor, CursorError};
 pub use job_name::{JobName, NameError};
 pub use message::{Failure, Fault, Message, Outcome, SendError};
 pub use ports::{
     JobKey, NewJob, PushRequest, Pushers, PushersError, Queue, QueueError, Scope, Sender, StoreError, Storer,
 };
-pub use pusher::{Applied, Change, ContactFields, Pusher, PusherChange, PusherList};
+pub use pusher::{Pusher, PusherList, PusherPage};
 pub use retry::{DeadLetter, RetryPolicy, Verdict};
 pub use service::{Service, ServiceError};
 pub use words::{

@@ -6,9 +6,11 @@
 
 use async_trait::async_trait;
 
+use crate::change::{Applied, PusherChange};
+use crate::cursor::Cursor;
 use crate::job_name::JobName;
 use crate::message::{Message, Outcome, SendError};
-use crate::pusher::{Applied, Pusher, PusherChange, PusherList};
+use crate::pusher::{Pusher, PusherList};
 use crate::words::{FuncName, PusherId, SenderName, Tag};
 
 /// Why a store did not do as asked. Nothing was changed.
@@ -51,6 +53,11 @@ pub trait Storer: Send + Sync {
 
     /// All recipients, newest first by `created_at` (then by id, descending): `size` of them after the first `from`.
     async fn list(&self, from: u64, size: usize) -> Result<PusherList, StoreError>;
+
+    /// The same list: `size` of them that come behind `after`, or from its beginning. Whose place `after` is need not be
+    /// there (any more). Paging with the last recipient's place as the next `after` sees everyone who was there
+    /// throughout and kept their `created_at` exactly once, whatever is added or deleted meanwhile.
+    async fn list_after(&self, after: Option<&Cursor>, size: usize) -> Result<PusherList, StoreError>;
 
     /// The ids in `scope` that come after `after` in ascending byte order, at most `size`. Paging with the last id as
     /// the next `after` sees every id that was there throughout exactly once, whatever is added or deleted meanwhile.

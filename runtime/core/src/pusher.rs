@@ -1,8 +1,8 @@
-//! The recipient, and the changes that can be made to one. What a change does is decided here, once, so that every
-//! [`Storer`](crate::Storer) does the same.
+//! The recipient, and lists of them.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::cursor::Cursor;
 use crate::words::{PusherId, SenderName, Tag};
 
 /// A recipient. Its JSON keys and their order are those of the Go program, `null` for an empty list included.
@@ -59,108 +59,6 @@ fn empty_if_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D
     Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// The contact fields of a recipient; `None` leaves what is there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ContactFields {
-    /// E-mail address.
-    pub email: Option<String>,
-    /// Name to address the recipient by.
-    pub nickname: Option<String>,
-    /// Telephone number.
-    pub phone_number: Option<String>,
-    /// Unix seconds.
-    pub created_at: Option<i64>,
-}
-
-/// One change to one recipient.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PusherChange {
-    /// Whom it changes.
-    pub id: PusherId,
-    /// What it does.
-    pub change: Change,
-}
-
-/// What a change does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// Create the recipient, or set the given contact fields of one that is there; senders and tags stay.
-    Put(ContactFields),
-    /// Set the given contact fields of a recipient that must be there.
-    Update(ContactFields),
-    /// Switch a channel on.
-    AddSender(SenderName),
-    /// Switch a channel off.
-    RemoveSender(SenderName),
-    /// Put a label on.
-    AddTag(Tag),
-    /// Take a label off.
-    RemoveTag(Tag),
-    /// Forget the recipient.
-    Delete,
-}
-
-/// What a change did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Applied {
-    /// There was none and now there is.
-    Created,
-    /// It is different now, or gone.
-    Changed,
-    /// It was so already.
-    Unchanged,
-    /// There is no such recipient; nothing changed.
-    Missing,
-}
-
-impl Change {
-    /// What becomes of `before` (`None`: there is no such recipient), and what to call that.
-    #[must_use]
-    pub fn apply(&self, id: &PusherId, before: Option<&Pusher>) -> (Option<Pusher>, Applied) {
-        let Some(before) = before else {
-            return match self {
-                Self::Put(fields) => {
-                    let mut pusher = Pusher::new(id.clone());
-                    set_fields(&mut pusher, fields);
-                    (Some(pusher), Applied::Created)
-                }
-                _ => (None, Applied::Missing),
-            };
-        };
-        let mut after = before.clone();
-        match self {
-            Self::Put(fields) | Self::Update(fields) => set_fields(&mut after, fields),
-            Self::AddSender(sender) => add(&mut after.senders, sender),
-            Self::RemoveSender(sender) => after.senders.retain(|s| s != sender),
-            Self::AddTag(tag) => add(&mut after.tags, tag),
-            Self::RemoveTag(tag) => after.tags.retain(|t| t != tag),
-            Self::Delete => return (None, Applied::Changed),
-        }
-        let applied = if after == *before { Applied::Unchanged } else { Applied::Changed };
-        (Some(after), applied)
-    }
-}
-
-fn set_fields(pusher: &mut Pusher, fields: &ContactFields) {
-    let set = |to: &mut String, from: &Option<String>| {
-        if let Some(from) = from {
-            to.clone_from(from);
-        }
-    };
-    set(&mut pusher.email, &fields.email);
-    set(&mut pusher.nickname, &fields.nickname);
-    set(&mut pusher.phone_number, &fields.phone_number);
-    if let Some(created_at) = fields.created_at {
-        pusher.created_at = created_at;
-    }
-}
-
-fn add<T: PartialEq + Clone>(list: &mut Vec<T>, item: &T) {
-    if !list.contains(item) {
-        list.push(item.clone());
-    }
-}
-
 /// A part of the list of all recipients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PusherList {
@@ -170,41 +68,13 @@ pub struct PusherList {
     pub pushers: Vec<Pusher>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id() -> PusherId {
-        PusherId::parse("lupino").unwrap()
-    }
-
-    #[test]
-    fn creating_over_an_existing_id_keeps_senders_and_tags() {
-        let mut before = Pusher::new(id());
-        before.senders.push(SenderName::parse("sendmail").unwrap());
-        before.tags.push(Tag::parse("vip").unwrap());
-        before.email = "a@b.c".into();
-        let put = Change::Put(ContactFields { nickname: Some("again".into()), ..ContactFields::default() });
-        let (after, applied) = put.apply(&id(), Some(&before));
-        let after = after.unwrap();
-        assert_eq!(applied, Applied::Changed);
-        assert_eq!((after.senders, after.tags), (before.senders, before.tags));
-        assert_eq!((after.email.as_str(), after.nickname.as_str()), ("a@b.c", "again"));
-    }
-
-    #[test]
-    fn only_put_creates() {
-        let tag = Tag::parse("t").unwrap();
-        assert_eq!(Change::AddTag(tag).apply(&id(), None), (None, Applied::Missing));
-        assert_eq!(Change::Delete.apply(&id(), None), (None, Applied::Missing));
-        assert_eq!(Change::Put(ContactFields::default()).apply(&id(), None).1, Applied::Created);
-    }
-
-    #[test]
-    fn adding_twice_changes_nothing() {
-        let sender = SenderName::parse("sendmail").unwrap();
-        let (once, _) = Change::AddSender(sender.clone()).apply(&id(), Some(&Pusher::new(id())));
-        let (twice, applied) = Change::AddSender(sender).apply(&id(), once.as_ref());
-        assert_eq!((twice, applied), (once, Applied::Unchanged));
-    }
+/// A part of the list of all recipients, and where it goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PusherPage {
+    /// How many recipients there are in all.
+    pub total: u64,
+    /// The part that was asked for.
+    pub pushers: Vec<Pusher>,
+    /// Behind which recipient the next part begins; `None` if this is the last.
+    pub next: Option<Cursor>,
 }

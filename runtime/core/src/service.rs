@@ -5,10 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Serialize;
 
+use crate::change::{Applied, Change, ContactFields, Limit, PusherChange, PusherFields};
+use crate::cursor::Cursor;
 use crate::gojson;
 use crate::job_name::JobName;
 use crate::ports::{JobKey, NewJob, PushRequest, Pushers, PushersError, Queue, QueueError, StoreError, Storer};
-use crate::pusher::{Applied, Change, ContactFields, Pusher, PusherChange, PusherList};
+use crate::pusher::{Pusher, PusherList, PusherPage};
 use crate::words::{Prefix, PusherId, SenderName, Tag};
 
 /// Why an operation was not done. Nothing was changed, unless the variant says otherwise.
@@ -20,6 +22,9 @@ pub enum ServiceError {
     /// The recipient has not switched the sender on. The sentence is the Go program's.
     #[error("not such pusher {0}")]
     SenderNotAdded(PusherId),
+    /// The recipient would have more senders or tags than it may.
+    #[error("pusher {0} would have more than {1}, which is the limit; take one off first")]
+    OverLimit(PusherId, Limit),
     /// The store did not do as asked.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -67,12 +72,36 @@ impl Service {
         Ok(self.storer.list(from, size).await?)
     }
 
+    /// `size` recipients that come behind `after` in the same list, or from its beginning, and where the list goes on.
+    /// Whoever is there throughout is seen exactly once by following [`PusherPage::next`], whatever changes meanwhile.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn list_after(&self, after: Option<&Cursor>, size: usize) -> Result<PusherPage, ServiceError> {
+        // One more than asked for tells whether there is a next page.
+        let PusherList { total, mut pushers } = self.storer.list_after(after, size.saturating_add(1)).await?;
+        let more = pushers.len() > size;
+        pushers.truncate(size);
+        let next = pushers.last().filter(|_| more).map(Cursor::behind);
+        Ok(PusherPage { total, pushers, next })
+    }
+
     /// Creates a recipient, or sets the given contact fields of one that is there.
     ///
     /// # Errors
     /// The store failed.
     pub async fn create(&self, id: PusherId, fields: ContactFields) -> Result<Applied, ServiceError> {
         self.change(id, Change::Put(fields)).await
+    }
+
+    /// Creates recipients, or sets the given fields of those that are there, in order and in one commit; a result for
+    /// each. One that is refused leaves the others in force.
+    pub async fn set(&self, pushers: Vec<(PusherId, PusherFields)>) -> Vec<Result<Applied, ServiceError>> {
+        let ids: Vec<PusherId> = pushers.iter().map(|(id, _)| id.clone()).collect();
+        let change = |(id, fields)| PusherChange { id, change: Change::Set(fields) };
+        let applied = self.storer.apply(pushers.into_iter().map(change).collect()).await;
+        let mut applied = applied.into_iter();
+        ids.into_iter().map(|id| outcome(id, applied.next())).collect()
     }
 
     /// Sets the given contact fields.
@@ -97,7 +126,7 @@ impl Service {
     /// Switches a channel on.
     ///
     /// # Errors
-    /// [`ServiceError::NoSuchPusher`], or the store failed.
+    /// [`ServiceError::NoSuchPusher`], [`ServiceError::OverLimit`], or the store failed.
     pub async fn add_sender(&self, id: PusherId, sender: SenderName) -> Result<Applied, ServiceError> {
         self.change(id, Change::AddSender(sender)).await
     }
@@ -113,7 +142,7 @@ impl Service {
     /// Puts a label on.
     ///
     /// # Errors
-    /// [`ServiceError::NoSuchPusher`], or the store failed.
+    /// [`ServiceError::NoSuchPusher`], [`ServiceError::OverLimit`], or the store failed.
     pub async fn add_tag(&self, id: PusherId, tag: Tag) -> Result<Applied, ServiceError> {
         self.change(id, Change::AddTag(tag)).await
     }
@@ -180,12 +209,18 @@ impl Service {
     }
 
     async fn change(&self, id: PusherId, change: Change) -> Result<Applied, ServiceError> {
-        let applied = self.storer.apply(vec![PusherChange { id: id.clone(), change }]).await.into_iter().next();
-        match applied {
-            Some(Ok(Applied::Missing)) => Err(ServiceError::NoSuchPusher(id)),
-            Some(result) => Ok(result?),
-            None => Err(StoreError::Failed("the store gave no result".into()).into()),
-        }
+        let applied = self.storer.apply(vec![PusherChange { id: id.clone(), change }]).await;
+        outcome(id, applied.into_iter().next())
+    }
+}
+
+/// What the store's answer to a change of this recipient means.
+fn outcome(id: PusherId, applied: Option<Result<Applied, StoreError>>) -> Result<Applied, ServiceError> {
+    match applied {
+        Some(Ok(Applied::Missing)) => Err(ServiceError::NoSuchPusher(id)),
+        Some(Ok(Applied::OverLimit(limit))) => Err(ServiceError::OverLimit(id, limit)),
+        Some(result) => Ok(result?),
+        None => Err(StoreError::Failed("the store gave no result".into()).into()),
     }
 }
 
@@ -218,7 +253,9 @@ impl Pushers for Service {
 impl From<ServiceError> for PushersError {
     fn from(error: ServiceError) -> Self {
         match error {
-            ServiceError::NoSuchPusher(_) | ServiceError::SenderNotAdded(_) => Self::Refused(error.to_string()),
+            ServiceError::NoSuchPusher(_) | ServiceError::SenderNotAdded(_) | ServiceError::OverLimit(..) => {
+                Self::Refused(error.to_string())
+            }
             ServiceError::Store(_) | ServiceError::Queue(_) => Self::Unavailable(error.to_string()),
         }
     }

@@ -1,9 +1,12 @@
 //! The small words: ids and names that are parsed once at the edge and trusted from there on.
 
 use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Longest pusher id in bytes: a job name is the id, `_` and 32 hex digits, and Periodic's names end at 255 bytes.
 pub const MAX_ID_BYTES: usize = 255 - 1 - 32;
@@ -42,8 +45,7 @@ pub enum WordError {
 macro_rules! word {
     ($(#[$doc:meta])* $name:ident, $word:literal, $max:expr $(, $check:expr)?) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -69,6 +71,18 @@ macro_rules! word {
             }
         }
 
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Parse(PhantomData))
+            }
+        }
+
         impl TryFrom<String> for $name {
             type Error = WordError;
             fn try_from(text: String) -> Result<Self, WordError> {
@@ -76,7 +90,7 @@ macro_rules! word {
             }
         }
 
-        impl std::str::FromStr for $name {
+        impl FromStr for $name {
             type Err = WordError;
             fn from_str(text: &str) -> Result<Self, WordError> {
                 Self::parse(text)
@@ -101,6 +115,21 @@ macro_rules! word {
             }
         }
     };
+}
+
+/// Reads a word out of a text, without a copy of it between.
+struct Parse<W>(PhantomData<W>);
+
+impl<W: FromStr<Err = WordError>> Visitor<'_> for Parse<W> {
+    type Value = W;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<W, E> {
+        text.parse().map_err(E::custom)
+    }
 }
 
 word!(

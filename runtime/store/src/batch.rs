@@ -1,5 +1,5 @@
-//! One write transaction, and what is kept beside it until the commit: the next job number, how the counts of funcs
-//! changed, and how much room is left.
+//! One write transaction, and what is kept beside it until the commit: the next job number, how the counts of funcs and
+//! the indexes of recipients changed, and how much room is left.
 
 use std::collections::HashMap;
 
@@ -8,6 +8,7 @@ use heed::RwTxn;
 use pusher_core::StoreError;
 
 use crate::error::{Failure, corrupt};
+use crate::index::IndexChanges;
 use crate::keys::Key;
 use crate::open::{NEXT_SEQ_KEY, Opened};
 use crate::tables::Tables;
@@ -20,6 +21,7 @@ pub(crate) struct Batch<'s> {
     pub(crate) room: Room,
     pub(crate) seqs: Seqs,
     pub(crate) counts: FuncCounts,
+    pub(crate) indexes: IndexChanges,
     /// Where records are encoded; kept from batch to batch, so that it is allocated once.
     pub(crate) scratch: &'s mut Vec<u8>,
 }
@@ -37,7 +39,7 @@ impl<'s> Batch<'s> {
             }
         };
         let (seqs, counts) = (Seqs { stored: next, next }, FuncCounts::default());
-        Ok(Self { store, tables, txn, room, seqs, counts, scratch })
+        Ok(Self { store, tables, txn, room, seqs, counts, indexes: IndexChanges::default(), scratch })
     }
 
     /// Makes everything that was done durable.
@@ -46,6 +48,7 @@ impl<'s> Batch<'s> {
             self.tables.meta.put(&mut self.txn, NEXT_SEQ_KEY, &self.seqs.next.to_be_bytes())?;
         }
         self.counts.write(self.tables, &mut self.txn)?;
+        self.indexes.write(self.tables, &mut self.txn)?;
         Ok(self.txn.commit()?)
     }
 }

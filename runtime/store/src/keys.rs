@@ -23,6 +23,13 @@ impl Key {
         Self { bytes: [0; MAX_KEY_BYTES], len: 0 }
     }
 
+    /// A copy of a key that LMDB gave.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut key = Self::new();
+        key.push(bytes);
+        key
+    }
+
     /// `createdAt ‖ id`, for the list by age.
     pub(crate) fn created(created_at: i64, id: &str) -> Self {
         let mut key = Self::new();

@@ -10,17 +10,23 @@
 //!  ├ keys.rs       how keys are built, so that byte order is the order we want
 //!  ├ writer.rs     the one thread that writes: queue, group commit, what happens when a commit fails
 //!  ├ batch.rs      one write transaction and what is kept beside it until the commit
-//!  ├ pushers.rs    what a change does to the tables of recipients, and reading them
+//!  ├ pushers.rs    what a change does to the table of recipients, and reading them
+//!  ├ index.rs      what it does to their indexes, gathered and written before the commit
+//!  ├ ranks.rs      how many recipients lie where in the list, so that any place of it is found at once
 //!  ├ jobs.rs       what an operation does to the tables of jobs, and reading them
+//!  ├ pusher_record.rs  how a recipient is encoded
 //!  └ record.rs     how a job is encoded
 //! ```
 
 mod batch;
 mod error;
+mod index;
 mod jobs;
 mod keys;
 mod open;
+mod pusher_record;
 mod pushers;
+mod ranks;
 mod record;
 mod store;
 mod tables;

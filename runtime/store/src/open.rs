@@ -41,8 +41,8 @@ pub(crate) struct Opened {
     _lock: File,
 }
 
-/// The version of what [`crate::tables`] describes.
-const SCHEMA: u32 = 1;
+/// The version of what [`crate::tables`] describes. Version 1 had no `created_counts`, and recipients in JSON.
+const SCHEMA: u32 = 2;
 const LOCK_FILE: &str = "store.lock";
 
 /// A multiple of every page size there is.
@@ -141,7 +141,7 @@ fn check_schema(env: &Env<WithoutTls>, dir: &Path) -> Result<bool, OpenError> {
     };
     match meta.get(&txn, SCHEMA_KEY).map_err(lmdb)? {
         Some(version) if version.len() == 4 => match BE::read_u32(version) {
-            SCHEMA => Ok(false),
+            1..=SCHEMA => Ok(false),
             found if found > SCHEMA => Err(OpenError::TooNew { dir: dir.into(), found, known: SCHEMA }),
             found => Err(OpenError::Damaged { dir: dir.into(), reason: format!("there never was a schema {found}") }),
         },
@@ -150,8 +150,8 @@ fn check_schema(env: &Env<WithoutTls>, dir: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// Opens the databases, and gives a new store its schema version and hash key: one transaction, so that a store is
-/// either not there or whole.
+/// Opens the databases, gives a new store its hash key, and brings one of an earlier version to this one: one
+/// transaction, so that a store is either as it was or whole.
 fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<(Tables, [u8; 16]), OpenError> {
     let lmdb = |source| OpenError::Lmdb { dir: dir.into(), source };
     let mut txn = env.write_txn().map_err(lmdb)?;
@@ -161,8 +161,9 @@ fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<(Tab
         getrandom::fill(&mut key)
             .map_err(|e| OpenError::System { dir: dir.into(), source: io::Error::other(e.to_string()) })?;
         tables.meta.put(&mut txn, HASH_KEY, &key).map_err(lmdb)?;
-        tables.meta.put(&mut txn, SCHEMA_KEY, &SCHEMA.to_be_bytes()).map_err(lmdb)?;
     }
+    tables.recount(&mut txn).map_err(lmdb)?;
+    tables.meta.put(&mut txn, SCHEMA_KEY, &SCHEMA.to_be_bytes()).map_err(lmdb)?;
     let hash_key = tables.meta.get(&txn, HASH_KEY).map_err(lmdb)?.and_then(|key| key.try_into().ok());
     let Some(hash_key) = hash_key else {
         return Err(OpenError::Damaged { dir: dir.into(), reason: "its hash key is not 16 bytes long".into() });

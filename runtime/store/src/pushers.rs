@@ -1,28 +1,26 @@
 //! What a change to a recipient does to the tables, and reading them. What a change *means* is decided by
-//! [`Change::apply`](pusher_core::Change::apply); here the indexes follow from the record before and after.
+//! [`Change::apply`](pusher_core::Change::apply); the indexes follow from the record before and after ([`crate::index`]).
 
 use std::ops::Bound;
 
-use heed::{RoTxn, RwTxn};
-use pusher_core::{Applied, Pusher, PusherChange, PusherId, PusherList, Scope, StoreError};
+use heed::RoTxn;
+use pusher_core::{Applied, Cursor, Pusher, PusherChange, PusherId, PusherList, Scope, StoreError};
 
 use crate::batch::Batch;
 use crate::error::{Failure, corrupt, store_error};
 use crate::keys::{Key, id_of_created};
 use crate::open::Opened;
-use crate::tables::{Index, Tables};
-
-/// The version of a record: its first byte, before the JSON.
-const VERSION: u8 = 1;
+use crate::pusher_record::{decode, encode};
+use crate::ranks::Place;
 
 impl Batch<'_> {
     pub(crate) fn apply_change(&mut self, change: &PusherChange) -> Result<Applied, Failure> {
         let id = &change.id;
         let stored = self.tables.pushers.get(&self.txn, id.as_str())?;
         let stored_len = stored.map_or(0, <[u8]>::len);
-        let before = stored.map(|bytes| decode(id.as_str(), bytes)).transpose().map_err(Failure::Refused)?;
+        let before = stored.map(|bytes| decode(id, bytes)).transpose().map_err(Failure::Refused)?;
         let (after, applied) = change.change.apply(id, before.as_ref());
-        if matches!(applied, Applied::Unchanged | Applied::Missing) {
+        if !applied.is_different() {
             return Ok(applied);
         }
         match &after {
@@ -37,89 +35,52 @@ impl Batch<'_> {
                 self.tables.pushers.delete(&mut self.txn, id.as_str())?;
             }
         }
-        self.index(id.as_str(), before.as_ref(), after.as_ref())?;
+        self.indexes.gather(id.as_str(), before.as_ref(), after.as_ref());
         Ok(applied)
-    }
-
-    /// Brings the indexes from what `before` says to what `after` says.
-    fn index(&mut self, id: &str, before: Option<&Pusher>, after: Option<&Pusher>) -> heed::Result<()> {
-        let Tables { by_created, by_sender, by_tag, .. } = self.tables;
-        let txn = &mut self.txn;
-        let (old, new) = (before.map(|p| p.created_at), after.map(|p| p.created_at));
-        if old != new {
-            if let Some(old) = old {
-                by_created.delete(txn, Key::created(old, id).as_bytes())?;
-            }
-            if let Some(new) = new {
-                by_created.put(txn, Key::created(new, id).as_bytes(), &())?;
-            }
-        }
-        let (old, new) = (before.map_or(&[][..], |p| &p.senders), after.map_or(&[][..], |p| &p.senders));
-        index_words(txn, by_sender, id, old, new, |sender| sender.as_str())?;
-        let (old, new) = (before.map_or(&[][..], |p| &p.tags), after.map_or(&[][..], |p| &p.tags));
-        index_words(txn, by_tag, id, old, new, |tag| tag.as_str())
-    }
-}
-
-/// Takes `id` out under the words that went and enters it under those that came.
-fn index_words<W: PartialEq>(
-    txn: &mut RwTxn,
-    index: &Index,
-    id: &str,
-    before: &[W],
-    after: &[W],
-    text: fn(&W) -> &str,
-) -> heed::Result<()> {
-    for gone in before.iter().filter(|word| !after.contains(word)) {
-        index.delete(txn, Key::scoped(text(gone), id).as_bytes())?;
-    }
-    for new in after.iter().filter(|word| !before.contains(word)) {
-        index.put(txn, Key::scoped(text(new), id).as_bytes(), &())?;
-    }
-    Ok(())
-}
-
-fn encode(pusher: &Pusher, out: &mut Vec<u8>) -> Result<(), StoreError> {
-    out.clear();
-    out.push(VERSION);
-    serde_json::to_writer(out, pusher).map_err(|e| StoreError::Failed(format!("the record has no JSON form: {e}")))
-}
-
-fn decode(id: &str, bytes: &[u8]) -> Result<Pusher, StoreError> {
-    let wrong = |reason: String| corrupt(format!("pusher {id}"), reason);
-    match bytes.split_first() {
-        Some((&VERSION, json)) => {
-            let pusher: Pusher = serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
-            if pusher.id.as_str() != id {
-                return Err(wrong(format!("it is the record of {}", pusher.id)));
-            }
-            Ok(pusher)
-        }
-        Some((version, _)) => Err(wrong(format!("its encoding is version {version}; this program knows {VERSION}"))),
-        None => Err(wrong("it is empty".into())),
     }
 }
 
 impl Opened {
     pub(crate) fn get_pushers(&self, ids: &[PusherId]) -> Result<Vec<Option<Pusher>>, StoreError> {
         let txn = self.env.read_txn().map_err(|e| store_error(&e))?;
-        ids.iter().map(|id| self.read_pusher(&txn, id.as_str())).collect()
+        ids.iter().map(|id| self.read_pusher(&txn, id)).collect()
     }
 
-    /// Walks the index from the newest, so its cost grows with `from`.
+    /// Cut by an offset: the place is looked up ([`crate::ranks`]), and read from there.
     pub(crate) fn list_pushers(&self, from: u64, size: usize) -> Result<PusherList, StoreError> {
         let lmdb = |e| store_error(&e);
         let txn = self.env.read_txn().map_err(lmdb)?;
-        let total = self.tables.pushers.len(&txn).map_err(lmdb)?;
+        match self.tables.locate(&txn, from).map_err(lmdb)? {
+            Some(Place { before, skip }) => self.read_list(&txn, before, skip, size),
+            None => self.read_list(&txn, None, 0, 0),
+        }
+    }
+
+    /// What comes behind a recipient, who need not be there.
+    pub(crate) fn list_pushers_after(&self, after: Option<&Cursor>, size: usize) -> Result<PusherList, StoreError> {
+        let txn = self.env.read_txn().map_err(|e| store_error(&e))?;
+        let after = after.map(|after| Key::created(after.created_at, after.id.as_str()));
+        self.read_list(&txn, after.as_ref().map(Key::as_bytes), 0, size)
+    }
+
+    /// `size` recipients, going down from the key `before` (`None`: from the newest) after the first `skip`.
+    fn read_list(
+        &self,
+        txn: &RoTxn,
+        before: Option<&[u8]>,
+        skip: usize,
+        size: usize,
+    ) -> Result<PusherList, StoreError> {
+        let lmdb = |e| store_error(&e);
+        let total = self.tables.pushers.len(txn).map_err(lmdb)?;
+        let range = (Bound::Unbounded, before.map_or(Bound::Unbounded, Bound::Excluded));
         let mut pushers = Vec::new();
-        if from < total {
-            let skip = usize::try_from(from).unwrap_or(usize::MAX);
-            for entry in self.tables.by_created.rev_iter(&txn).map_err(lmdb)?.skip(skip).take(size) {
-                let (key, ()) = entry.map_err(lmdb)?;
-                let id = id_of_created(key).ok_or_else(|| corrupt("by_created", "a key has no id"))?;
-                let missing = || corrupt(format!("pusher {id}"), "the index names it and it is not there");
-                pushers.push(self.read_pusher(&txn, id)?.ok_or_else(missing)?);
-            }
+        for entry in self.tables.by_created.rev_range(txn, &range).map_err(lmdb)?.skip(skip).take(size) {
+            let (key, ()) = entry.map_err(lmdb)?;
+            let id = id_of_created(key).and_then(|id| PusherId::parse(id).ok());
+            let id = id.ok_or_else(|| corrupt("by_created", "a key has no id"))?;
+            let missing = || corrupt(format!("pusher {id}"), "the index names it and it is not there");
+            pushers.push(self.read_pusher(txn, &id)?.ok_or_else(missing)?);
         }
         Ok(PusherList { total, pushers })
     }
@@ -149,8 +110,8 @@ impl Opened {
         Ok(ids)
     }
 
-    fn read_pusher(&self, txn: &RoTxn, id: &str) -> Result<Option<Pusher>, StoreError> {
-        let bytes = self.tables.pushers.get(txn, id).map_err(|e| store_error(&e))?;
+    fn read_pusher(&self, txn: &RoTxn, id: &PusherId) -> Result<Option<Pusher>, StoreError> {
+        let bytes = self.tables.pushers.get(txn, id.as_str()).map_err(|e| store_error(&e))?;
         bytes.map(|bytes| decode(id, bytes)).transpose()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use periodic::{Job, JobOp, JobOpDone, JobStore, JobStoreError, Seq, StoredFunc};
-use pusher_core::{Applied, Pusher, PusherChange, PusherId, PusherList, Scope, StoreError, Storer};
+use pusher_core::{Applied, Cursor, Pusher, PusherChange, PusherId, PusherList, Scope, StoreError, Storer};
 
 use crate::error::{OpenError, job_store_error};
 use crate::keys::JobHash;
@@ -16,7 +16,7 @@ use crate::writer::Writer;
 /// `Arc<dyn JobStore>`.
 ///
 /// Writes of both ports share one thread and its commits. Reads see what was committed when they began; they are served
-/// on the calling thread, but for [`Storer::list`], whose cost grows with its offset. Dropping the store finishes what is
+/// on the calling thread, but for lists, which read many records. Dropping the store finishes what is
 /// queued and blocks until that is durable; [`close`](Self::close) does the same without blocking a runtime's thread.
 ///
 /// The directory must be on a local disk: LMDB's map and the lock that keeps a second process out do not work across a
@@ -64,6 +64,14 @@ impl Store {
     }
 }
 
+/// Reads on a thread that may take its time.
+async fn aside<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let read = tokio::task::spawn_blocking(read).await;
+    read.unwrap_or_else(|e| Err(StoreError::Failed(format!("reading was broken off: {e}"))))
+}
+
 #[async_trait]
 impl Storer for Store {
     async fn apply(&self, changes: Vec<PusherChange>) -> Vec<Result<Applied, StoreError>> {
@@ -76,9 +84,12 @@ impl Storer for Store {
 
     async fn list(&self, from: u64, size: usize) -> Result<PusherList, StoreError> {
         let opened = Arc::clone(&self.opened);
-        tokio::task::spawn_blocking(move || opened.list_pushers(from, size))
-            .await
-            .unwrap_or_else(|e| Err(StoreError::Failed(format!("reading was broken off: {e}"))))
+        aside(move || opened.list_pushers(from, size)).await
+    }
+
+    async fn list_after(&self, after: Option<&Cursor>, size: usize) -> Result<PusherList, StoreError> {
+        let (opened, after) = (Arc::clone(&self.opened), after.cloned());
+        aside(move || opened.list_pushers_after(after.as_ref(), size)).await
     }
 
     async fn page(&self, scope: &Scope, after: Option<&PusherId>, size: usize) -> Result<Vec<PusherId>, StoreError> {

@@ -3,8 +3,9 @@
 //! | database | key | value |
 //! | --- | --- | --- |
 //! | `meta` | `schema`, `hash_key`, `next_seq` | u32 BE; 16 random bytes; u64 BE |
-//! | `pushers` | id | version byte, JSON |
+//! | `pushers` | id | a recipient ([`crate::pusher_record`]) |
 //! | `by_created` | createdAt ‖ id | – |
+//! | `created_counts` | first key of a stretch of `by_created` | how many keys it has, u64 BE ([`crate::ranks`]) |
 //! | `by_sender`, `by_tag` | length, sender or tag ‖ id | – |
 //! | `jobs` | seq | [`JobRecord`](crate::record::JobRecord) |
 //! | `job_index` | hash of (func, name), 64 bits | seq; one for each job that has this hash |
@@ -32,6 +33,7 @@ pub(crate) struct Tables {
     pub(crate) meta: Meta,
     pub(crate) pushers: Database<Str, Bytes>,
     pub(crate) by_created: Index,
+    pub(crate) created_counts: Database<Bytes, U64<BE>>,
     pub(crate) by_sender: Index,
     pub(crate) by_tag: Index,
     pub(crate) jobs: Database<U64<BE>, Bytes>,
@@ -49,6 +51,7 @@ impl Tables {
             meta: env.create_database(txn, Some(Self::META))?,
             pushers: env.create_database(txn, Some("pushers"))?,
             by_created: env.create_database(txn, Some("by_created"))?,
+            created_counts: env.create_database(txn, Some("created_counts"))?,
             by_sender: env.create_database(txn, Some("by_sender"))?,
             by_tag: env.create_database(txn, Some("by_tag"))?,
             jobs: env.create_database(txn, Some("jobs"))?,
@@ -69,6 +72,7 @@ impl Tables {
             self.meta.stat(txn)?,
             self.pushers.stat(txn)?,
             self.by_created.stat(txn)?,
+            self.created_counts.stat(txn)?,
             self.by_sender.stat(txn)?,
             self.by_tag.stat(txn)?,
             self.jobs.stat(txn)?,

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, Request};
-use pusher_api::Limits;
+use pusher_api::Options;
 use pusher_core::{
     Applied, JobKey, NewJob, Prefix, Pusher, PusherChange, PusherId, PusherList, Queue, QueueError, Scope, Service,
     StoreError, Storer,
@@ -59,13 +59,13 @@ impl Answer {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self::with_limits(Limits::default())
+        Self::with_options(Options::default())
     }
 
-    pub(crate) fn with_limits(limits: Limits) -> Self {
+    pub(crate) fn with_options(options: impl Into<Options>) -> Self {
         let (store, queue) = (Arc::new(MemoryStore::default()), Arc::new(MemoryQueue::default()));
         let service = Service::new(store.clone(), queue.clone(), Prefix::default());
-        Self { router: pusher_api::router(service, limits), store, queue }
+        Self { router: pusher_api::router(service, options), store, queue }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

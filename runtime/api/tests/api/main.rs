@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "test code")]
 
+mod auth;
 mod bad_input;
 mod bench;
 mod failures;
