@@ -218,6 +218,7 @@ impl From<ClientError> for PushersError {
             ClientError::Unaddressable(_) => Self::Refused(error.to_string()),
             ClientError::Unavailable(sentence) | ClientError::TooBusy(sentence) => Self::Unavailable(sentence),
             ClientError::Failed { .. }
+            | ClientError::TooLate(_)
             | ClientError::Unreachable(_)
             | ClientError::Unexpected(_)
             | ClientError::Signing(_)

@@ -23,6 +23,9 @@ pub enum ClientError {
     /// The server serves as many requests as it can. This one was not done.
     #[error("the API server is too busy: {0}")]
     TooBusy(String),
+    /// The server did not do it in the time that it gives itself. Whether it was done is not known.
+    #[error("the API server was too late: {0}")]
+    TooLate(String),
     /// The server failed; its log says more.
     #[error("the API server failed with status {status}: {sentence}")]
     Failed {
@@ -63,6 +66,7 @@ impl ClientError {
             // Without a sentence it is the path that is not found: the address is not that of an API server.
             StatusCode::NOT_FOUND if known => Self::NotFound(sentence),
             StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable(sentence),
+            StatusCode::GATEWAY_TIMEOUT => Self::TooLate(sentence),
             StatusCode::TOO_MANY_REQUESTS => Self::TooBusy(sentence),
             _ if status.is_client_error() => Self::Refused { status: status.as_u16(), sentence },
             _ if status.is_server_error() => Self::Failed { status: status.as_u16(), sentence },
@@ -117,6 +121,7 @@ mod tests {
             ),
             (503, r#"{"err":"stopping"}"#, "the API server is not available: stopping"),
             (429, r#"{"err":"ask again"}"#, "the API server is too busy: ask again"),
+            (504, r#"{"err":"not served within 30 s"}"#, "the API server was too late: not served within 30 s"),
             (507, r#"{"err":"full"}"#, "the API server failed with status 507: full"),
             (302, "", "the answer is not one of a pusher API server: status 302 Found"),
         ] {

@@ -57,6 +57,18 @@ async fn a_server_that_has_too_much_to_do_is_asked_again_for_every_call() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_too_late_is_asked_again_only_for_what_may_be_done_twice() {
+    const LATE: &str = "504 {\"err\":\"too late\"}";
+    let (client, server) = scripted(&[LATE, OK]).await;
+    client.delete(&lupino()).await.unwrap();
+    assert_eq!(server.asked(), 2);
+    let (client, server) = scripted(&[LATE, ACCEPTED]).await;
+    let error = client.push(&push()).await.unwrap_err();
+    assert!(matches!(&error, ClientError::TooLate(said) if said == "too late"), "{error:?}");
+    assert_eq!(server.asked(), 1);
+}
+
+#[tokio::test]
 async fn a_server_is_not_asked_again_before_the_time_it_names() {
     for status in [429, 503] {
         let (client, server) = scripted(&[&wait(status, "1"), OK]).await;

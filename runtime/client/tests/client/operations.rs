@@ -11,15 +11,19 @@ use tokio::net::TcpListener;
 use crate::bench;
 
 /// Serves a router until the test ends.
-async fn serve(bench: &Bench) -> Client {
+pub(crate) async fn serve(bench: &Bench) -> Client {
+    serve_with(bench, Options { retries: 0, ..Options::default() }).await
+}
+
+pub(crate) async fn serve_with(bench: &Bench, options: Options) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let router = bench.router.clone();
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Client::new(base_url(&address).unwrap(), Options { retries: 0, ..Options::default() }).unwrap()
+    Client::new(base_url(&address).unwrap(), options).unwrap()
 }
 
-fn id(text: &str) -> PusherId {
+pub(crate) fn id(text: &str) -> PusherId {
     PusherId::parse(text).unwrap()
 }
 
@@ -120,7 +124,7 @@ async fn a_client_sees_the_refusal_of_a_body_that_is_far_too_long() {
 
 #[tokio::test]
 async fn longest_words_fit_a_request() {
-    let bench = Bench::with_limits(Limits::default()).with_lupino().await;
+    let bench = Bench::with_options(Limits::default()).with_lupino().await;
     let client = serve(&bench).await;
     let tag = Tag::parse(&"/".repeat(MAX_TAG_BYTES)).unwrap();
     client.add_tag(&id("lupino"), &tag).await.unwrap();

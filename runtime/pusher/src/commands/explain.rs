@@ -7,6 +7,9 @@ use pusher::config::ApiConfig;
 
 use super::CommandError;
 
+/// What to do where it is not known what was done.
+const LOOK: &str = "look before you do it again";
+
 /// The sentence for `error`, of the server that `config` names.
 pub(crate) fn explain(error: &ClientError, config: &ApiConfig) -> CommandError {
     let api = config.api.as_str().trim_end_matches('/');
@@ -15,12 +18,11 @@ pub(crate) fn explain(error: &ClientError, config: &ApiConfig) -> CommandError {
             "the API server at {api} cannot be reached: {}; start it with \"pusher serve\", or name another with --api",
             reason(error)
         ),
-        ClientError::Unreachable(error) if error.is_timeout() => format!(
-            "the API server at {api} did not answer in time; whether it was done is not known: look before you do it again"
-        ),
+        ClientError::Unreachable(error) if error.is_timeout() => {
+            format!("the API server at {api} did not answer in time; whether it was done is not known; {LOOK}")
+        }
         ClientError::Unreachable(error) => format!(
-            "the connection to the API server at {api} broke: {}; whether it was done is not known: look before you do it \
-             again",
+            "the connection to the API server at {api} broke: {}; whether it was done is not known; {LOOK}",
             reason(error)
         ),
         ClientError::Refused { sentence, .. } => {
@@ -29,6 +31,7 @@ pub(crate) fn explain(error: &ClientError, config: &ApiConfig) -> CommandError {
         ClientError::Unavailable(sentence) | ClientError::TooBusy(sentence) => {
             format!("the API server at {api} cannot do it now: {sentence}; try again a little later")
         }
+        ClientError::TooLate(sentence) => format!("the API server at {api} was too late: {sentence}; {LOOK}"),
         ClientError::Failed { sentence, .. } => {
             format!("the API server at {api} failed: {sentence}; its log says more")
         }
@@ -43,11 +46,13 @@ pub(crate) fn explain(error: &ClientError, config: &ApiConfig) -> CommandError {
 /// What to do about a signature that the server does not take.
 fn advice(sentence: &str, signed: bool) -> &'static str {
     match sentence {
-        _ if !sentence.starts_with("Invalid X-") => "",
-        _ if !signed => "; the server wants signed requests: give --key and --secret-file",
+        "Invalid X-App-Key" if !signed => "; the server wants signed requests: give --key and --secret-file",
         "Invalid X-App-Key" => "; the server does not know this --key",
         "Invalid X-Request-Time" => "; is the clock of this machine right?",
-        _ => "; is this the secret of this --key, and does the server take --sign v1 or v2?",
+        "Invalid X-Request-Signature" => "; is this the secret of this --key?",
+        "404 page not found" => "; is this --api a pusher API server, and as new as this program?",
+        _ if sentence.starts_with("Invalid X-Request-Signature: this server takes") => "; give --sign",
+        _ => "",
     }
 }
 
@@ -71,5 +76,6 @@ mod tests {
         assert!(advice("Invalid X-App-Key", true).contains("--key"));
         assert!(advice("Invalid X-Request-Time", true).contains("clock"));
         assert!(advice("Invalid X-Request-Signature", true).contains("secret"));
+        assert!(advice("Invalid X-Request-Signature: this server takes v1 signatures only", true).contains("--sign"));
     }
 }

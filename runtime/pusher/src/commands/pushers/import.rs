@@ -45,8 +45,8 @@ pub(crate) async fn run(context: &mut Context, args: ImportArgs) -> Result<(), C
     let counts = sending.report.counts();
     let Counts { created, changed, unchanged, failed } = counts;
     let sentence = format!(
-        "{} lines: {created} created, {changed} changed, {unchanged} unchanged, {failed} failed.",
-        counts.total()
+        "{}: {created} created, {changed} changed, {unchanged} unchanged, {failed} failed.",
+        lines(counts.total())
     );
     context.out.answer(&counts, &sentence)?;
     context.out.flush()?;
@@ -56,11 +56,20 @@ pub(crate) async fn run(context: &mut Context, args: ImportArgs) -> Result<(), C
     };
     Err(CommandError::Failed(match end {
         End::Read if failed == 0 => return Ok(()),
-        End::Read => format!("{failed} lines of {name} failed; the others are imported"),
+        End::Read => format!("{} of {name} failed; the others are imported", lines(failed)),
         End::Told => format!("told to stop: of {name}, {how_far}"),
         End::Unreadable(error) => format!("{name} cannot be read to its end: {error}; {how_far}"),
-        End::Failed(error) => format!("{}; of {name}, {how_far}", context.failed(error)),
+        End::Failed(error) => {
+            let smaller = matches!(error, ClientError::Refused { status: 413, .. });
+            let advice = if smaller { "; try a smaller --batch" } else { "" };
+            format!("{}{advice}; of {name}, {how_far}", context.failed(error))
+        }
     }))
+}
+
+/// So many lines, in words.
+fn lines(count: u64) -> String {
+    if count == 1 { "1 line".to_owned() } else { format!("{count} lines") }
 }
 
 /// Why nothing more is sent.
@@ -142,8 +151,10 @@ impl Sending {
                     end = Some(End::Told);
                 }
                 Some(sent) = self.in_flight.join_next() => {
-                    if let Err(error) = self.ended(sent)? {
-                        end.get_or_insert(End::Failed(error));
+                    if let Err(error) = self.ended(sent)?
+                        && !matches!(end, Some(End::Failed(_)))
+                    {
+                        end = Some(End::Failed(error));
                     }
                 }
                 portion = portions.recv(), if end.is_none() && has_room => match portion {
