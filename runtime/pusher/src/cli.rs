@@ -8,7 +8,8 @@ pub(crate) mod pushers;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use pusher::config::{ServeSettings, SigningSettings, WorkSettings};
+use pusher::config::{LimitSettings, ServeSettings, SigningSettings, WorkSettings};
+use pusher::core::signing::Secret;
 
 use api::SigningArgs;
 use push::{CancelArgs, PushArgs, PushallArgs};
@@ -82,6 +83,18 @@ pub(crate) struct ServeArgs {
     /// How large the database may grow, in GiB. It is address space, not disk, until it is used [default: 256]
     #[arg(long, env = "PUSHER_MAP_SIZE", value_name = "GIB")]
     map_size: Option<u64>,
+    /// Take only requests that are signed with this key's secret. The configuration file can have several keys.
+    #[arg(long, env = "PUSHER_KEY")]
+    key: Option<String>,
+    /// The key's secret. Others can see the command line: the environment or --secret-file keeps it.
+    #[arg(long, env = "PUSHER_SECRET", hide_env_values = true)]
+    secret: Option<Secret>,
+    /// The file that holds the key's secret.
+    #[arg(long, env = "PUSHER_SECRET_FILE", value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// How requests may be signed: v1 (as for the Go program), v2 or both [default: both]
+    #[arg(long, env = "PUSHER_SCHEMES", value_name = "WHICH")]
+    schemes: Option<String>,
 }
 
 #[derive(Args)]
@@ -117,6 +130,13 @@ impl From<ServeArgs> for ServeSettings {
             prefix: args.prefix,
             size: args.size,
             map_size: args.map_size,
+            key: args.key,
+            secret: args.secret,
+            secret_file: args.secret_file,
+            schemes: args.schemes,
+            // These are in the file only.
+            keys: Vec::new(),
+            limits: LimitSettings::default(),
         }
     }
 }

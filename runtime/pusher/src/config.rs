@@ -1,20 +1,29 @@
 //! What the settings mean: flags and environment over the file, the file over defaults, each checked once.
 
 mod api;
+mod keys;
+mod limits;
+mod pair;
 mod signing;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use periodic::Endpoint;
+use pusher_api::auth::KeyError;
+use pusher_api::{Auth, Limits};
 use pusher_client::{Credentials, Scheme};
 use pusher_core::Prefix;
 use pusher_core::signing::Secret;
 use serde::Deserialize;
 use url::Url;
 
-pub use api::{ApiConfig, ApiSettings, ClientSettings};
-pub use signing::SigningSettings;
+pub use self::api::{ApiConfig, ApiSettings, ClientSettings};
+pub use self::keys::KeySettings;
+pub use self::limits::LimitSettings;
+use self::pair::OnePair;
+pub use self::signing::SigningSettings;
+pub use crate::http::Connections;
 
 const DEFAULT_HOST: &str = "localhost:6000";
 const DEFAULT_ADMIN: &str = "127.0.0.1:6060";
@@ -35,12 +44,14 @@ pub enum ConfigError {
         reason: std::io::Error,
     },
     /// The file is not what it should be.
-    #[error("the configuration file {path} is not valid: {reason}")]
+    #[error("the configuration file {path} is not valid: line {line}: {reason}")]
     Parse {
         /// Which file.
         path: PathBuf,
-        /// What is wrong, with the line.
-        reason: toml::de::Error,
+        /// Where, counted from 1.
+        line: usize,
+        /// What is wrong; not with the line itself, which may hold a secret.
+        reason: String,
     },
     /// A value is not what it should be.
     #[error("{name} {value:?} is not valid: {reason}")]
@@ -60,6 +71,9 @@ pub enum ConfigError {
         /// What to do.
         reason: &'static str,
     },
+    /// A key of the API cannot be.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 /// The configuration file: `pusher.toml`, a table for each command. Unknown keys are errors.
@@ -86,7 +100,15 @@ impl File {
         let Some(path) = path else { return Ok(Self::default()) };
         let text =
             std::fs::read_to_string(path).map_err(|reason| ConfigError::Read { path: path.to_owned(), reason })?;
-        toml::from_str(&text).map_err(|reason| ConfigError::Parse { path: path.to_owned(), reason })
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = 1 + before.matches('\n').count();
+            ConfigError::Parse { path: path.to_owned(), line, reason: error.message().to_owned() }
+        })
     }
 }
 
@@ -107,6 +129,14 @@ pub struct ServeSettings {
     pub prefix: Option<String>,
     pub size: Option<usize>,
     pub map_size: Option<u64>,
+    pub key: Option<String>,
+    pub secret: Option<Secret>,
+    pub secret_file: Option<PathBuf>,
+    pub schemes: Option<String>,
+    #[serde(default)]
+    pub keys: Vec<KeySettings>,
+    #[serde(default)]
+    pub limits: LimitSettings,
 }
 
 /// What may be said about `worker`; `None`: nothing was said. Keys in the file are the flags' names.
@@ -168,6 +198,12 @@ pub struct ServeConfig {
     pub size: usize,
     /// The size of the database's map in bytes.
     pub map_size: u64,
+    /// Who may ask for what; `None`: anybody for anything.
+    pub auth: Option<Auth>,
+    /// What a request may take.
+    pub limits: Limits,
+    /// How many connections there may be, and for how long.
+    pub connections: Connections,
 }
 
 /// Everything `pusher worker` needs to know.
@@ -212,6 +248,11 @@ impl ServeConfig {
             value: map_gib.to_string(),
             reason: "give a whole number of GiB, at least 1".into(),
         })?;
+        let (limits, connections, nonces) = file.limits.resolve()?;
+        let said_pair = OnePair { key: said.key, secret: said.secret, secret_file: said.secret_file };
+        let file_pair = OnePair { key: file.key, secret: file.secret, secret_file: file.secret_file };
+        let schemes = said.schemes.or(file.schemes);
+        let auth = keys::resolve(said_pair.or(file_pair), file.keys, schemes.as_deref(), nonces)?;
         Ok(Self {
             host: address("--host", said.host.or(file.host), DEFAULT_HOST)?,
             work_dir: said.work_dir.or(file.work_dir).unwrap_or_else(|| PathBuf::from(".")),
@@ -221,6 +262,9 @@ impl ServeConfig {
             prefix: prefix(said.prefix.or(file.prefix))?,
             size: size(said.size.or(file.size))?,
             map_size,
+            auth,
+            limits,
+            connections,
         })
     }
 }
@@ -302,8 +346,11 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_an_error_that_names_it() {
-        let error = toml::from_str::<File>("[serve]\nhots = \"x\"").unwrap_err().to_string();
-        assert!(error.contains("hots"), "{error}");
+        let error = File::parse("[serve]\n\nhots = \"x\"", Path::new("p.toml")).unwrap_err().to_string();
+        assert!(
+            error.starts_with("the configuration file p.toml is not valid: line 3: unknown field `hots`"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub use pusher_worker as worker;
 
 pub mod adapters;
 pub mod config;
+mod files;
+mod http;
 pub mod operator;
 mod senders;
 pub mod serve;

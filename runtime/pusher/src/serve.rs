@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::serve::ListenerExt;
 use periodic::transport::BindError;
 use periodic::{Client, ClientOptions, Connect, Handle, JobStoreError, Listener, Server, ServerOptions, SystemClock};
-use pusher_api::Limits;
+use pusher_api::{Gate, Options};
 use pusher_core::{Queue, Service, Storer};
 use pusher_store::{OpenError, Store, StoreOptions};
 use pusher_worker::{Worker, WorkerOptions};
@@ -20,12 +19,15 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::{EmbeddedQueue, RemoteQueue};
-use crate::config::{PeriodicChoice, ServeConfig};
+use crate::config::{Connections, PeriodicChoice, ServeConfig};
 use crate::operator::{self, Ready};
 use crate::senders::{self, SendersError};
+use crate::{files, http};
 
 /// How long requests that were being served at the stop may take.
 const DRAIN_REQUESTS: Duration = Duration::from_secs(10);
+/// How long the last answers may take to be sent after that.
+const DRAIN_CONNECTIONS: Duration = Duration::from_secs(2);
 /// How long workers elsewhere may take to finish what they have when the embedded Periodic server stops.
 const DRAIN_JOBS: Duration = Duration::from_secs(10);
 
@@ -74,6 +76,8 @@ enum Periodic {
 pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str)) -> Result<(), ServeError> {
     let api_listener = listen("--host", &config.host).await?;
     let admin_listener = listen("--admin", &config.admin).await?;
+    warn_of_strangers(&api_listener, config.auth.is_some());
+    let connections = config.connections.within(files::raise_limit());
     let store_options = StoreOptions { map_size: config.map_size, ..StoreOptions::default() };
     let store = Arc::new(Store::open(&config.work_dir, store_options)?);
     // Each part has a stop of its own, because they stop one after another.
@@ -98,12 +102,20 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     let ready = Arc::new(Parts { store: store.clone(), periodic: periodic.probe(), stop: stop.clone() });
     say(&format!("api: http://{}", address(&api_listener)));
     say(&format!("operator: http://{}", address(&admin_listener)));
-    let operator = serve_http(admin_listener, operator::router(ready), stop_operator.clone());
-    let api = serve_http(api_listener, pusher_api::router(service, Limits::default()), stop.clone());
+    let operator = serve_http(admin_listener, operator::router(ready), connections, &stop_operator);
+    let gate = Gate::new(config.limits.concurrent);
+    let options = Options { limits: config.limits, auth: config.auth, gate: Some(gate.clone()) };
+    let (stop_api, router) = (CancellationToken::new(), pusher_api::router(service, options));
+    let api = serve_http(api_listener, router, connections, &stop_api);
     say("ready");
 
     stop.cancelled().await;
-    drain("the API server", DRAIN_REQUESTS, api).await;
+    // Whoever asks meanwhile is told to ask again; then nobody is listened to any more.
+    if timeout(DRAIN_REQUESTS, gate.close()).await.is_err() {
+        tracing::warn!(limit = ?DRAIN_REQUESTS, "some requests are not served yet; not waiting any longer");
+    }
+    stop_api.cancel();
+    drain("the API server", DRAIN_CONNECTIONS, api).await;
     stop_worker.cancel();
     if let Some(worker) = worker {
         drain("the worker", WorkerOptions::default().drain + Duration::from_secs(5), worker).await;
@@ -198,19 +210,28 @@ async fn listen(flag: &'static str, address: &str) -> Result<TcpListener, ServeE
     TcpListener::bind(address).await.map_err(|reason| ServeError::Listen { flag, address: address.to_owned(), reason })
 }
 
+/// Without keys, whoever reaches the API may do everything.
+fn warn_of_strangers(listener: &TcpListener, has_keys: bool) {
+    if let Ok(address) = listener.local_addr()
+        && !address.ip().is_loopback()
+        && !has_keys
+    {
+        tracing::warn!(%address, "the API can be reached from elsewhere and takes unsigned requests: give it a --key");
+    }
+}
+
 /// Where it listens in fact: with port 0 the system chose one.
 fn address(listener: &TcpListener) -> String {
     listener.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string())
 }
 
-fn serve_http(listener: TcpListener, router: Router, stop: CancellationToken) -> JoinHandle<()> {
-    // A reply is one small write; waiting for more to send with it would only delay it.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
-            tracing::error!(%error, "an HTTP server ended badly");
-        }
-    })
+fn serve_http(
+    listener: TcpListener,
+    router: Router,
+    connections: Connections,
+    stop: &CancellationToken,
+) -> JoinHandle<()> {
+    tokio::spawn(http::serve(listener, router, connections, stop.clone()))
 }
 
 /// Waits for a part to end by itself, then ends it.

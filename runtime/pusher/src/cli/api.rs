@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use pusher::client::Scheme;
 use pusher::config::{ApiSettings, SigningSettings};
+use pusher::core::signing::Secret;
 
 /// What every command that speaks to the API server has.
 #[derive(Args, Clone)]
@@ -34,7 +35,7 @@ pub(crate) struct SigningArgs {
         value_name = "SECRET",
         help_heading = "Server"
     )]
-    secret: Option<String>,
+    secret: Option<Secret>,
     /// A file that holds the key's secret.
     #[arg(long, global = true, env = "PUSHER_SECRET_FILE", value_name = "FILE", help_heading = "Server")]
     secret_file: Option<PathBuf>,
@@ -62,6 +63,6 @@ impl From<SigningArgs> for SigningSettings {
             Sign::V1 => Scheme::V1,
             Sign::V2 => Scheme::V2,
         });
-        Self { key: args.key, secret: args.secret.as_deref().map(Into::into), secret_file: args.secret_file, sign }
+        Self { key: args.key, secret: args.secret, secret_file: args.secret_file, sign }
     }
 }
