@@ -141,6 +141,7 @@ fn service_status(error: &ServiceError) -> StatusCode {
     match error {
         ServiceError::NoSuchPusher(_) => StatusCode::NOT_FOUND,
         ServiceError::SenderNotAdded(_) => StatusCode::NOT_ACCEPTABLE,
+        ServiceError::OverLimit(..) => StatusCode::BAD_REQUEST,
         ServiceError::Search(SearchError::Query(_)) => StatusCode::BAD_REQUEST,
         ServiceError::NoSearch => StatusCode::NOT_IMPLEMENTED,
         ServiceError::Store(StoreError::Full(_))
