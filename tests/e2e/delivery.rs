@@ -21,9 +21,14 @@ struct House {
 
 impl House {
     async fn new() -> Self {
+        Self::with_key(KEY).await
+    }
+
+    /// One whose mail sender has this key, right or wrong.
+    async fn with_key(key: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let provider = Provider::start("127.0.0.1:0", KEY).await.unwrap();
-        senders::sendmail(&dir.path().join("senders"), &provider.url(), KEY).unwrap();
+        senders::sendmail(&dir.path().join("senders"), &provider.url(), key).unwrap();
         Self { dir, provider }
     }
 
@@ -144,6 +149,18 @@ async fn a_pusher_without_an_address_is_a_dead_letter_at_once() {
     assert_eq!(rest.push("sendmail", "nomail", HELLO).await.status, 200);
     until_jobs(&server, "pusher:dead:sendmail", 1).await;
     assert_eq!(house.provider.requests(), 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_the_key_makes_a_dead_letter_not_a_loop() {
+    let house = House::with_key("another-key").await;
+    let server = house.one_process().await;
+    let rest = Rest::new(&server.api);
+    rest.recipient("lupino", "sendmail").await;
+    rest.push("sendmail", "lupino", HELLO).await;
+    until_jobs(&server, "pusher:dead:sendmail", 1).await;
+    assert_eq!(house.provider.requests(), 1, "a wrong key is wrong the second time too");
     server.stop().await;
 }
 

@@ -45,6 +45,19 @@ impl Place {
         server
     }
 
+    /// `pusher serve` with a recipient to push to.
+    async fn open(&mut self) -> (Pusher, Rest) {
+        let server = self.serve().await;
+        let rest = Rest::new(&server.api);
+        rest.recipient("lupino", "sendmail").await;
+        (server, rest)
+    }
+
+    /// `pusher worker`, with the mail sender.
+    async fn worker(&self, server: &Pusher) -> Pusher {
+        Pusher::worker(server, &self.senders()).await
+    }
+
     fn senders(&self) -> PathBuf {
         self.dir.path().join("senders")
     }
@@ -53,15 +66,13 @@ impl Place {
 #[tokio::test]
 async fn serve_killed_after_a_200_and_before_delivery_delivers_after_its_restart() {
     let mut place = Place::new().await;
-    let server = place.serve().await;
-    let rest = Rest::new(&server.api);
-    rest.recipient("lupino", "sendmail").await;
+    let (server, rest) = place.open().await;
     assert_eq!(rest.push("sendmail", "lupino", HELLO).await.status, 200);
     server.kill().await;
 
     let server = place.serve().await;
     assert_eq!(jobs(&server, "pusher:sendmail").await, 1);
-    let worker = Pusher::worker(&server, &place.senders()).await;
+    let worker = place.worker(&server).await;
     assert_eq!(place.provider.wait_for(1).await.len(), 1);
     worker.stop().await;
     server.stop().await;
@@ -71,15 +82,13 @@ async fn serve_killed_after_a_200_and_before_delivery_delivers_after_its_restart
 async fn a_worker_killed_in_mid_send_leaves_the_message_to_the_next_one() {
     let mut place = Place::new().await;
     place.provider.play([Trick::Hold]);
-    let server = place.serve().await;
-    let worker = Pusher::worker(&server, &place.senders()).await;
-    let rest = Rest::new(&server.api);
-    rest.recipient("lupino", "sendmail").await;
+    let (server, rest) = place.open().await;
+    let worker = place.worker(&server).await;
     rest.push("sendmail", "lupino", HELLO).await;
     place.provider.seen(1).await;
     worker.kill().await;
 
-    let worker = Pusher::worker(&server, &place.senders()).await;
+    let worker = place.worker(&server).await;
     assert_eq!(place.provider.wait_for(1).await.len(), 1);
     until_jobs(&server, "pusher:sendmail", 0).await;
     worker.stop().await;
@@ -89,10 +98,8 @@ async fn a_worker_killed_in_mid_send_leaves_the_message_to_the_next_one() {
 #[tokio::test]
 async fn a_worker_waits_for_its_server_to_come_back() {
     let mut place = Place::new().await;
-    let server = place.serve().await;
-    let worker = Pusher::worker(&server, &place.senders()).await;
-    let rest = Rest::new(&server.api);
-    rest.recipient("lupino", "sendmail").await;
+    let (server, _) = place.open().await;
+    let worker = place.worker(&server).await;
     server.kill().await;
 
     let server = place.serve().await;
@@ -107,10 +114,8 @@ async fn a_worker_waits_for_its_server_to_come_back() {
 async fn a_worker_told_to_stop_finishes_what_it_is_sending() {
     let mut place = Place::new().await;
     place.provider.play([Trick::Hold]);
-    let server = place.serve().await;
-    let worker = Pusher::worker(&server, &place.senders()).await;
-    let rest = Rest::new(&server.api);
-    rest.recipient("lupino", "sendmail").await;
+    let (server, rest) = place.open().await;
+    let worker = place.worker(&server).await;
     rest.push("sendmail", "lupino", HELLO).await;
     place.provider.seen(1).await;
     let (status, ()) = tokio::join!(worker.stop(), async {
@@ -151,10 +156,8 @@ async fn a_server_told_to_stop_lets_its_own_worker_finish() {
 #[tokio::test]
 async fn nothing_accepted_is_lost_while_everything_is_killed_again_and_again() {
     let mut place = Place::new().await;
-    let mut server = place.serve().await;
-    let mut worker = Pusher::worker(&server, &place.senders()).await;
-    let rest = Rest::new(&server.api);
-    rest.recipient("lupino", "sendmail").await;
+    let (mut server, rest) = place.open().await;
+    let mut worker = place.worker(&server).await;
 
     let pushing = tokio::spawn(async move {
         let mut accepted = HashSet::new();
@@ -182,7 +185,7 @@ async fn nothing_accepted_is_lost_while_everything_is_killed_again_and_again() {
             server = place.serve().await;
         } else {
             worker.kill().await;
-            worker = Pusher::worker(&server, &place.senders()).await;
+            worker = place.worker(&server).await;
         }
         kills += 1;
     }

@@ -11,4 +11,5 @@ mod golden;
 mod hostile;
 mod kill;
 mod queue;
+mod refusals;
 mod startup;

@@ -59,6 +59,16 @@ impl Rest {
         reply(request.header("content-type", "application/x-www-form-urlencoded")).await
     }
 
+    /// `curl base/target -H 'content-type: …' --data-binary body`
+    ///
+    /// # Panics
+    /// If there is no answer: this is for tests.
+    pub async fn post_as(&self, target: &str, content_type: &str, body: &str) -> Reply {
+        let request = self.http.post(format!("{}{target}", self.base)).body(body.to_owned());
+        let answer = reply(request.header("content-type", content_type)).await;
+        answer.unwrap_or_else(|e| panic!("POST {target}: {e}"))
+    }
+
     /// Creates `pusher` with an e-mail address and switches `sender` on.
     ///
     /// # Panics

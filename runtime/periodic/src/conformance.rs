@@ -44,6 +44,7 @@ pub async fn run<S: Site>(make: impl Fn() -> S) {
     keeps_funcs_apart(&make()).await;
     counts_jobs_per_func(&make()).await;
     applies_a_batch_in_order(&make()).await;
+    applies_overlapping_batches_in_order(&make()).await;
     numbers_are_never_given_again(&make()).await;
     takes_any_bytes_as_names(&make()).await;
     keeps_many_jobs_with_similar_names(&make()).await;
@@ -280,6 +281,17 @@ async fn applies_a_batch_in_order(site: &impl Site) {
     assert_eq!(done[5], JobOpDone::Due(Vec::new()));
     assert!(matches!(done[6], JobOpDone::Put { seq, replaced: None } if seq > *second));
     assert_eq!(store.apply(Vec::new()).await.len(), 0, "nothing to do is fine");
+}
+
+async fn applies_overlapping_batches_in_order(site: &impl Site) {
+    let store = site.open().await;
+    let puts = (0..50).map(|at| store.apply(vec![JobOp::Put(job("f", "a", at))]));
+    let mut last = None;
+    for done in futures_util::future::join_all(puts).await {
+        let [Ok(JobOpDone::Put { seq, replaced })] = done[..] else { panic!("a put, not {done:?}") };
+        assert_eq!(replaced, last, "a call sees what the call before it did");
+        last = Some(seq);
+    }
 }
 
 async fn numbers_are_never_given_again(site: &impl Site) {

@@ -84,6 +84,9 @@ pub struct StoredFunc {
 pub trait JobStore: Send + Sync {
     /// Carries the operations out in order, as one durable commit where it can; one result for each, in the same order.
     /// When this returns, what it reports as done is durable. An operation that fails leaves the others in force.
+    ///
+    /// The server does not wait for one call before it makes the next: calls take effect in the order in which their
+    /// futures were polled first, and a store does well to join those that wait into one commit.
     async fn apply(&self, ops: Vec<JobOp>) -> Vec<Result<JobOpDone, JobStoreError>>;
 
     /// The jobs with these numbers, in the same order; `None` where there is none.

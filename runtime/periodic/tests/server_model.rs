@@ -32,12 +32,13 @@ impl Chance {
     }
 }
 
-/// A store that takes its time, so that requests overlap with commits and reads.
-struct Slow(MemoryStore);
+/// A store that takes its time, one call after another, so that requests overlap with commits and reads.
+struct Slow(MemoryStore, tokio::sync::Mutex<()>);
 
 #[async_trait]
 impl JobStore for Slow {
     async fn apply(&self, ops: Vec<JobOp>) -> Vec<Result<JobOpDone, JobStoreError>> {
+        let _turn = self.1.lock().await;
         tokio::time::sleep(Duration::from_micros(ops.len() as u64 * 37 % 500)).await;
         self.0.apply(ops).await
     }
@@ -93,7 +94,12 @@ impl World {
             batch: 1 + chance.below(20) as usize,
             ..ServerOptions::default()
         };
-        let server = Running::with(Slow(MemoryStore::new()), Arc::clone(&clock) as Arc<dyn Clock>, options).await;
+        let server = Running::with(
+            Slow(MemoryStore::new(), tokio::sync::Mutex::new(())),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            options,
+        )
+        .await;
         let mut workers = Vec::new();
         for _ in 0..WORKERS {
             workers.push(server.worker(&[]).await);

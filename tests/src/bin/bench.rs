@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use pusher_tests::bench::load::BareRoute;
 use pusher_tests::bench::{Figure, accept, deliver, sandbox};
 
+/// As the server has it, so that the load and the baseline are not the slower for another one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const NAMES: [&str; 3] = ["accept", "sandbox", "deliver"];
 
 #[tokio::main]

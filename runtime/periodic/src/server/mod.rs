@@ -1,9 +1,9 @@
 //! The Periodic server: keeps jobs in a [`JobStore`] and hands each to one worker when it is due.
 //!
 //! ```text
-//!  sockets ── connection ──┐                    ┌── pump ── JobStore
-//!  Connector ─ connection ─┼──► scheduler ◄─────┤
-//!  Handle ─────────────────┘   (one task)       └── loads ─ JobStore
+//!  sockets ── connection ──┐
+//!  Connector ─ connection ─┼──► scheduler ◄──► JobStore
+//!  Handle ─────────────────┘   (one task)
 //! ```
 //!
 //! What it promises: a submit is answered when the job is durable; a job is deleted only when its worker has said that
@@ -18,7 +18,6 @@
 mod connection;
 mod handle;
 mod options;
-mod pump;
 mod scheduler;
 
 use std::sync::Arc;
@@ -53,7 +52,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Server {
     shared: Arc<Shared>,
     scheduler: JoinHandle<()>,
-    pump: JoinHandle<()>,
 }
 
 /// What connections and handles need.
@@ -91,12 +89,11 @@ impl Server {
         options: ServerOptions,
     ) -> Result<Self, JobStoreError> {
         let options = Arc::new(options);
-        let (ops, queued) = mpsc::unbounded_channel();
-        let (events, happened) = mpsc::unbounded_channel();
+        // Unbounded, because the scheduler itself bounds how many reads are under way: one a func.
+        let (read, loaded) = mpsc::unbounded_channel();
         let (intake, messages) = mpsc::channel(INTAKE);
-        let scheduler = Scheduler::open(Arc::clone(&store), clock, Arc::clone(&options), ops, events.clone()).await?;
-        let pump = tokio::spawn(pump::run(store, queued, events, options.batch.max(1)));
-        let scheduler = tokio::spawn(scheduler.run(messages, happened));
+        let scheduler = Scheduler::open(store, clock, Arc::clone(&options), read).await?;
+        let scheduler = tokio::spawn(scheduler.run(messages, loaded));
         let shared = Shared {
             scheduler: intake,
             options,
@@ -104,7 +101,7 @@ impl Server {
             connections: TaskTracker::new(),
             closing: CancellationToken::new(),
         };
-        Ok(Self { shared: Arc::new(shared), scheduler, pump })
+        Ok(Self { shared: Arc::new(shared), scheduler })
     }
 
     /// For clients, workers and questions in this process.
@@ -158,9 +155,6 @@ impl Server {
         let _stopped = self.shared.scheduler.send(Message::Stop).await;
         if let Err(error) = self.scheduler.await {
             warn!(%error, "the scheduler ended badly");
-        }
-        if let Err(error) = self.pump.await {
-            warn!(%error, "the store's pump ended badly");
         }
         self.shared.closing.cancel();
         self.shared.connections.close();

@@ -11,7 +11,7 @@ use tracing::debug;
 
 use super::entry::{KeyState, Lease, State, job_weight};
 use super::func::FuncId;
-use super::{ConnId, Event, Scheduler};
+use super::{ConnId, Loaded, Scheduler};
 use crate::job::Job;
 use crate::store::{JobStoreError, Seq};
 use crate::wire::{Command, MsgId, Packet};
@@ -161,14 +161,14 @@ impl Scheduler {
         let unread = |seq: &Seq| self.entries.get(seq).is_some_and(|entry| entry.job.is_none());
         let seqs: Vec<Seq> = due.map(|(_, seq)| *seq).filter(unread).collect();
         self.loads += 1;
-        let (store, events) = (Arc::clone(&self.store), self.events.clone());
+        let (store, loaded) = (Arc::clone(&self.store), self.loaded.clone());
         tokio::spawn(async move {
             let wanted = seqs.clone();
             // In a task of its own, so that a store that panics is a store that failed.
             let jobs = tokio::spawn(async move { store.load(&wanted).await }).await;
             let jobs = jobs.unwrap_or_else(|error| Err(JobStoreError::Failed(error.to_string())));
             // Nobody waits for them once the scheduler is gone.
-            let _scheduler_gone = events.send(Event::Loaded { func, seqs, jobs });
+            let _scheduler_gone = loaded.send(Loaded { func, seqs, jobs });
         });
     }
 }

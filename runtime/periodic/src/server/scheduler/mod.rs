@@ -7,7 +7,7 @@
 //!
 //! What it knows is in three tables, each with its file: jobs in memory ([`entry`]), funcs with their queues
 //! ([`func`]), and connections ([`peer`]). `requests` reads what a connection asks; `life` is a job's way through the
-//! store and back, `tables` what that does to the tables; `refill` brings places and jobs from the store into memory;
+//! store and back ([`pump`] carries it), `tables` what that does to the tables; `refill` brings places and jobs from the store into memory;
 //! `dispatch` brings jobs and workers together; `drop_func` and `status` are the two requests that are about more than
 //! one job.
 //!
@@ -24,6 +24,7 @@ mod entry;
 mod func;
 mod life;
 mod peer;
+mod pump;
 mod refill;
 mod requests;
 mod status;
@@ -46,11 +47,12 @@ use self::entry::{Entry, KeyState};
 use self::func::{Func, FuncId};
 use self::life::After;
 use self::peer::Peer;
+use self::pump::{Pump, Results};
 use super::connection::Outbox;
 use super::{ServerOptions, Settings, SubmitError};
 use crate::clock::Clock;
 use crate::job::{Job, JobKey};
-use crate::store::{JobOp, JobOpDone, JobStore, JobStoreError, Seq};
+use crate::store::{JobOp, JobStore, JobStoreError, Seq};
 use crate::wire::{Packet, Role};
 
 /// A connection's number, never given twice by one server.
@@ -82,13 +84,12 @@ pub(super) enum Message {
     Stop,
 }
 
-/// What the store has done.
+/// Jobs of a func that the store was asked to read.
 #[derive(Debug)]
-pub(super) enum Event {
-    /// The results of the oldest operations under way, in order.
-    Applied(Vec<Result<JobOpDone, JobStoreError>>),
-    /// These jobs of a func were read.
-    Loaded { func: FuncId, seqs: Vec<Seq>, jobs: Result<Vec<Option<Job>>, JobStoreError> },
+pub(super) struct Loaded {
+    func: FuncId,
+    seqs: Vec<Seq>,
+    jobs: Result<Vec<Option<Job>>, JobStoreError>,
 }
 
 /// See the module's description.
@@ -128,8 +129,8 @@ pub(super) struct Scheduler {
     ops: Vec<JobOp>,
     /// What to do with the result of each operation under way, oldest first.
     under_way: VecDeque<After>,
-    pump: UnboundedSender<Vec<JobOp>>,
-    events: UnboundedSender<Event>,
+    pump: Pump,
+    loaded: UnboundedSender<Loaded>,
     /// Reads of jobs under way.
     loads: usize,
     /// In-process requests of several operations that are not answered yet.
@@ -151,10 +152,10 @@ impl Scheduler {
         store: Arc<dyn JobStore>,
         clock: Arc<dyn Clock>,
         options: Arc<ServerOptions>,
-        pump: UnboundedSender<Vec<JobOp>>,
-        events: UnboundedSender<Event>,
+        loaded: UnboundedSender<Loaded>,
     ) -> Result<Self, JobStoreError> {
         let stored = store.funcs().await?;
+        let pump = Pump::new(Arc::clone(&store), options.batch);
         let now = clock.now();
         let mut scheduler = Self {
             store,
@@ -177,7 +178,7 @@ impl Scheduler {
             ops: Vec::new(),
             under_way: VecDeque::new(),
             pump,
-            events,
+            loaded,
             loads: 0,
             gathers: HashMap::new(),
             last_gather: 0,
@@ -197,23 +198,28 @@ impl Scheduler {
     }
 
     /// Takes turns until it is told to stop, or nobody is left who could ask for anything.
-    pub(super) async fn run(mut self, mut intake: mpsc::Receiver<Message>, mut events: UnboundedReceiver<Event>) {
+    pub(super) async fn run(mut self, mut intake: mpsc::Receiver<Message>, mut loaded: UnboundedReceiver<Loaded>) {
         let mut messages = Vec::with_capacity(TURN);
-        let mut happened = Vec::new();
+        let mut applied = Vec::new();
+        let mut read = Vec::new();
         let mut open = true;
         self.flush();
         while open || !self.under_way.is_empty() || self.loads > 0 {
             let wake = self.next_wake();
             tokio::select! {
-                _ = events.recv_many(&mut happened, TURN) => {}
+                () = self.pump.next(&mut applied) => {}
+                _ = loaded.recv_many(&mut read, TURN) => {}
                 received = intake.recv_many(&mut messages, TURN), if open && self.under_way.len() < MAX_UNDER_WAY => {
                     open = received > 0;
                 }
                 () = tokio::time::sleep_until(wake) => {}
             }
             let new_second = self.begin_turn();
-            for event in happened.drain(..) {
-                self.event(event);
+            for results in applied.drain(..) {
+                self.applied(results);
+            }
+            for Loaded { func, seqs, jobs } in read.drain(..) {
+                self.loaded(func, &seqs, jobs);
             }
             for message in messages.drain(..) {
                 if matches!(message, Message::Stop) {
@@ -264,17 +270,13 @@ impl Scheduler {
         }
     }
 
-    fn event(&mut self, event: Event) {
-        match event {
-            Event::Applied(results) => {
-                for result in results {
-                    match self.under_way.pop_front() {
-                        Some(after) => self.done(after, result),
-                        None => warn!("the store answered more than it was asked"),
-                    }
-                }
+    /// The results of the oldest operations under way, in order.
+    fn applied(&mut self, results: Results) {
+        for result in results {
+            match self.under_way.pop_front() {
+                Some(after) => self.done(after, result),
+                None => warn!("the store answered more than it was asked"),
             }
-            Event::Loaded { func, seqs, jobs } => self.loaded(func, &seqs, jobs),
         }
     }
 
@@ -297,22 +299,7 @@ impl Scheduler {
 
     /// Sends the store and the connections what this turn has for them.
     fn flush(&mut self) {
-        if self.pump.is_closed() {
-            self.store_gone();
-        }
-        if !self.ops.is_empty() {
-            // If it is gone, the next turn will see it.
-            let _pump_gone = self.pump.send(std::mem::take(&mut self.ops));
-        }
+        self.pump.send(std::mem::take(&mut self.ops));
         self.flush_peers();
-    }
-
-    /// The pump ends before the scheduler only if the store panicked. Nothing will be answered any more, so everything
-    /// has failed.
-    fn store_gone(&mut self) {
-        self.ops.clear();
-        for after in std::mem::take(&mut self.under_way) {
-            self.done(after, Err(JobStoreError::Failed("the store has stopped working".to_owned())));
-        }
     }
 }
