@@ -2,6 +2,7 @@
 //! binary, so that everything is linked once.
 #![expect(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
+mod commands;
 mod contract;
 mod delivery;
 mod docs;

@@ -1,10 +1,12 @@
-//! What is asked of the server, and the one place where requests are built.
+//! What is asked of the server, and the one place where requests are built and signed.
 
+use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Body, Method, Request};
 use url::{Url, form_urlencoded};
 
+use crate::credentials::Credentials;
 use crate::error::ClientError;
 
 /// What must be encoded in a path segment: all but the unreserved characters (RFC 3986).
@@ -17,13 +19,15 @@ pub(crate) struct Call {
     path: String,
     /// The parameters, urlencoded: the query of a GET, the body of anything else.
     parameters: String,
+    /// Lines of JSON, for a call that sends them in the place of parameters.
+    lines: Option<Bytes>,
     idempotent: bool,
 }
 
 impl Call {
     /// A call of `path`, whose names are [`segment`]s.
     pub(crate) fn new(method: Method, path: String) -> Self {
-        Self { method, path, parameters: String::new(), idempotent: true }
+        Self { method, path, parameters: String::new(), lines: None, idempotent: true }
     }
 
     /// Adds a parameter.
@@ -41,6 +45,12 @@ impl Call {
         }
     }
 
+    /// Sends lines of JSON.
+    pub(crate) fn with_lines(mut self, lines: Bytes) -> Self {
+        self.lines = Some(lines);
+        self
+    }
+
     /// Doing this twice may differ from doing it once.
     pub(crate) fn not_idempotent(mut self) -> Self {
         self.idempotent = false;
@@ -52,8 +62,17 @@ impl Call {
         self.idempotent
     }
 
-    /// The request, for the server at `base`.
-    pub(crate) fn request(&self, base: &Url) -> Result<Request, ClientError> {
+    /// The request, for the server at `base`; signed, if there is something to sign with. Every try asks for its own:
+    /// a signature has the time in it, and a nonce counts once.
+    pub(crate) fn request(&self, base: &Url, credentials: Option<&Credentials>) -> Result<Request, ClientError> {
+        let mut request = self.unsigned(base)?;
+        if let Some(credentials) = credentials {
+            credentials.sign(&mut request, self.lines.is_none())?;
+        }
+        Ok(request)
+    }
+
+    fn unsigned(&self, base: &Url) -> Result<Request, ClientError> {
         let address = format!("{}{}", base.as_str().trim_end_matches('/'), self.path);
         let mut url =
             Url::parse(&address).map_err(|error| ClientError::BaseUrl { text: address, reason: error.to_string() })?;
@@ -61,12 +80,14 @@ impl Call {
             url.set_query(Some(&self.parameters).filter(|query| !query.is_empty()).map(String::as_str));
             return Ok(Request::new(Method::GET, url));
         }
+        let (content_type, body) = match &self.lines {
+            Some(lines) => ("application/x-ndjson", Body::from(lines.clone())),
+            None if self.parameters.is_empty() => return Ok(Request::new(self.method.clone(), url)),
+            None => ("application/x-www-form-urlencoded", Body::from(self.parameters.clone())),
+        };
         let mut request = Request::new(self.method.clone(), url);
-        if !self.parameters.is_empty() {
-            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-            request.headers_mut().insert(CONTENT_TYPE, form);
-            *request.body_mut() = Some(Body::from(self.parameters.clone()));
-        }
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        *request.body_mut() = Some(body);
         Ok(request)
     }
 }

@@ -1,10 +1,8 @@
-//! The operations: what each asks of the server, and what it gets back.
+//! The operations on one recipient and its messages: what each asks of the server, and what it gets back.
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pusher_core::{
-    ContactFields, JobName, PushRequest, Pusher, PusherId, PusherList, Pushers, PushersError, SenderName, Tag,
-};
+use pusher_core::{ContactFields, JobName, PushRequest, Pusher, PusherId, Pushers, PushersError, SenderName, Tag};
 use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -19,7 +17,7 @@ use crate::transport::{Options, Transport};
 /// All operations fail with a [`ClientError`], whose variants say whether the server refused, failed or was not there.
 #[derive(Debug, Clone)]
 pub struct Client {
-    transport: Transport,
+    pub(crate) transport: Transport,
 }
 
 impl Client {
@@ -43,23 +41,6 @@ impl Client {
         }
         let One { pusher } = read(&self.transport.send(&Call::new(Method::GET, pusher_path(id)?)).await?)?;
         Ok(pusher)
-    }
-
-    /// `size` recipients after the first `from`, newest first. The server gives 100 at most.
-    ///
-    /// # Errors
-    /// If the server cannot be asked.
-    pub async fn list(&self, from: u64, size: usize) -> Result<PusherList, ClientError> {
-        #[derive(Deserialize)]
-        struct List {
-            pushers: Option<Vec<Pusher>>,
-            total: u64,
-        }
-        let call = Call::new(Method::GET, "/pusher/pushers/".to_owned())
-            .with("from", &from.to_string())
-            .with("size", &size.to_string());
-        let List { pushers, total } = read(&self.transport.send(&call).await?)?;
-        Ok(PusherList { total, pushers: pushers.unwrap_or_default() })
     }
 
     /// Creates a recipient, or sets the given contact fields of one that is there.
@@ -209,7 +190,8 @@ fn sched_at(seconds: i64) -> Option<String> {
     (seconds != 0).then(|| seconds.to_string())
 }
 
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ClientError> {
+/// What an answer says.
+pub(crate) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ClientError> {
     serde_json::from_slice(body).map_err(|error| ClientError::Unexpected(error.to_string()))
 }
 
@@ -234,10 +216,12 @@ impl From<ClientError> for PushersError {
             // As the service words it when there is no HTTP between.
             ClientError::NotFound(sentence) | ClientError::Refused { sentence, .. } => Self::Refused(sentence),
             ClientError::Unaddressable(_) => Self::Refused(error.to_string()),
-            ClientError::Unavailable(sentence) => Self::Unavailable(sentence),
+            ClientError::Unavailable(sentence) | ClientError::TooBusy(sentence) => Self::Unavailable(sentence),
             ClientError::Failed { .. }
+            | ClientError::TooLate(_)
             | ClientError::Unreachable(_)
             | ClientError::Unexpected(_)
+            | ClientError::Signing(_)
             | ClientError::BaseUrl { .. } => Self::Unavailable(error.to_string()),
         }
     }

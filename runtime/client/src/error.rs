@@ -20,6 +20,12 @@ pub enum ClientError {
     /// The server cannot do it just now: it is stopping or too busy. Whether it was done is not known.
     #[error("the API server is not available: {0}")]
     Unavailable(String),
+    /// The server serves as many requests as it can. This one was not done.
+    #[error("the API server is too busy: {0}")]
+    TooBusy(String),
+    /// The server did not do it in the time that it gives itself. Whether it was done is not known.
+    #[error("the API server was too late: {0}")]
+    TooLate(String),
     /// The server failed; its log says more.
     #[error("the API server failed with status {status}: {sentence}")]
     Failed {
@@ -34,6 +40,9 @@ pub enum ClientError {
     /// The answer is not one of a pusher API server.
     #[error("the answer is not one of a pusher API server: {0}")]
     Unexpected(String),
+    /// The request cannot be signed. It was not sent.
+    #[error("the request cannot be signed: {0}")]
+    Signing(String),
     /// A name that cannot stand in a URL, so that the server cannot be asked about it.
     #[error("the name {0:?} cannot stand in a URL")]
     Unaddressable(String),
@@ -57,6 +66,8 @@ impl ClientError {
             // Without a sentence it is the path that is not found: the address is not that of an API server.
             StatusCode::NOT_FOUND if known => Self::NotFound(sentence),
             StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable(sentence),
+            StatusCode::GATEWAY_TIMEOUT => Self::TooLate(sentence),
+            StatusCode::TOO_MANY_REQUESTS => Self::TooBusy(sentence),
             _ if status.is_client_error() => Self::Refused { status: status.as_u16(), sentence },
             _ if status.is_server_error() => Self::Failed { status: status.as_u16(), sentence },
             _ => Self::Unexpected(format!("status {status}")),
@@ -109,6 +120,8 @@ mod tests {
                 "refused with status 400: data: Required; more",
             ),
             (503, r#"{"err":"stopping"}"#, "the API server is not available: stopping"),
+            (429, r#"{"err":"ask again"}"#, "the API server is too busy: ask again"),
+            (504, r#"{"err":"not served within 30 s"}"#, "the API server was too late: not served within 30 s"),
             (507, r#"{"err":"full"}"#, "the API server failed with status 507: full"),
             (302, "", "the answer is not one of a pusher API server: status 302 Found"),
         ] {

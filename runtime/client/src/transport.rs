@@ -1,5 +1,6 @@
 //! Sends a call, and again where that is safe and may help.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,27 +9,34 @@ use reqwest::{Response, StatusCode, redirect};
 use url::Url;
 
 use crate::call::Call;
+use crate::credentials::Credentials;
 use crate::error::ClientError;
 
-/// The longest wait between two tries, whatever the server asks for.
-const MAX_WAIT: Duration = Duration::from_secs(10);
+/// The longest wait between two tries that the client chooses itself.
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
+/// The longest wait that a server may ask for. One that asks for more is not asked again: whoever called can wait better
+/// than a call can.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// How patient a client is.
-#[derive(Debug, Clone, Copy)]
+/// How patient a client is, and whom it speaks for.
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Longest time for one try, from the first byte sent to the last received. Default: 35 s, a little more than the
     /// server gives itself.
     pub timeout: Duration,
     /// Longest time to connect. Default: 5 s.
     pub connect_timeout: Duration,
-    /// How often a call is tried again after the first try. Default: 3. A 503 and a connection that cannot be made are
-    /// tried again for every call; a connection that breaks or a try that takes too long, only for calls that may be
-    /// done twice, which are all but push and pushall. A push that was answered 503 may have been taken: the second one
+    /// How often a call is tried again after the first try. Default: 3. A 429, a 503 and a connection that cannot be made
+    /// are tried again for every call; a connection that breaks, a try that takes too long and a 504 only for calls that
+    /// may be done twice, which are all but push and pushall. A push that was answered 503 may have been taken: the second one
     /// is the same job by its name and, as long as that waits or runs, goes out once.
     pub retries: u32,
     /// The wait before the second try; it doubles with each, up to 10 s, and varies by half. A server that names a time
-    /// (`Retry-After`) is given at least that. Default: 100 ms.
+    /// (`Retry-After`, in seconds) is given at least that; one that names more than 60 s is not asked again. Default:
+    /// 100 ms.
     pub backoff: Duration,
+    /// Whom the requests are from. Default: nobody, for a server without keys.
+    pub credentials: Option<Credentials>,
 }
 
 impl Default for Options {
@@ -38,6 +46,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(5),
             retries: 3,
             backoff: Duration::from_millis(100),
+            credentials: None,
         }
     }
 }
@@ -49,6 +58,7 @@ pub(crate) struct Transport {
     base: Url,
     retries: u32,
     backoff: Duration,
+    credentials: Option<Arc<Credentials>>,
 }
 
 /// Why a try failed, and when the server would like the next.
@@ -67,7 +77,8 @@ impl Transport {
             .no_proxy()
             .build()
             .map_err(ClientError::Unreachable)?;
-        Ok(Self { http, base, retries: options.retries, backoff: options.backoff })
+        let credentials = options.credentials.map(Arc::new);
+        Ok(Self { http, base, retries: options.retries, backoff: options.backoff, credentials })
     }
 
     /// The body of the answer, once the server says that the call was done.
@@ -78,10 +89,10 @@ impl Transport {
                 Ok(body) => return Ok(body),
                 Err(failure) => failure,
             };
-            if tries == self.retries || !may_repeat(call, &error) {
+            if tries == self.retries || retry_after > MAX_RETRY_AFTER || !may_repeat(call, &error) {
                 return Err(error);
             }
-            let wait = self.wait(tries).max(retry_after).min(MAX_WAIT);
+            let wait = self.wait(tries).max(retry_after);
             tries += 1;
             tracing::debug!(tries, wait = wait.as_secs_f32(), error = error.to_string(), "trying again");
             tokio::time::sleep(wait).await;
@@ -90,7 +101,8 @@ impl Transport {
 
     async fn once(&self, call: &Call) -> Result<Bytes, Failure> {
         let unreachable = |error: reqwest::Error| Failure::from(ClientError::Unreachable(error.without_url()));
-        let response = self.http.execute(call.request(&self.base)?).await.map_err(unreachable)?;
+        let response =
+            self.http.execute(call.request(&self.base, self.credentials.as_deref())?).await.map_err(unreachable)?;
         let (status, retry_after) = (response.status(), retry_after(&response));
         let body = response.bytes().await.map_err(unreachable)?;
         if status == StatusCode::OK {
@@ -104,7 +116,7 @@ impl Transport {
     /// together do not come back together.
     fn wait(&self, tries: u32) -> Duration {
         let chance = getrandom::u32().map_or(0.5, |n| f64::from(n) / f64::from(u32::MAX));
-        let wait = self.backoff.saturating_mul(2_u32.saturating_pow(tries)).min(MAX_WAIT);
+        let wait = self.backoff.saturating_mul(2_u32.saturating_pow(tries)).min(MAX_BACKOFF);
         wait.mul_f64(0.5 + chance)
     }
 }
@@ -117,8 +129,9 @@ impl From<ClientError> for Failure {
 
 fn may_repeat(call: &Call, error: &ClientError) -> bool {
     match error {
-        ClientError::Unavailable(_) => true,
+        ClientError::Unavailable(_) | ClientError::TooBusy(_) => true,
         ClientError::Unreachable(error) => call.is_idempotent() || error.is_connect(),
+        ClientError::TooLate(_) => call.is_idempotent(),
         _ => false,
     }
 }

@@ -1,11 +1,19 @@
 //! The command line: raw arguments and their environment variables, nothing decided yet. What they mean, and what
 //! holds where nothing was said, is in [`pusher::config`]. One definition yields the parser and its help.
 
+pub(crate) mod api;
+pub(crate) mod push;
+pub(crate) mod pushers;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use pusher::config::{LimitSettings, ServeSettings, WorkSettings};
+use pusher::config::{LimitSettings, ServeSettings, SigningSettings, WorkSettings};
 use pusher::core::signing::Secret;
+
+use api::SigningArgs;
+use push::{CancelArgs, PushArgs, PushallArgs};
+use pushers::PushersArgs;
 
 /// A self-hosted push server: a REST API, a Periodic task server and sandboxed senders.
 #[derive(Parser)]
@@ -14,9 +22,10 @@ pub(crate) struct Cli {
     /// Configuration file (TOML). Flags win over environment variables, those over the file, that over defaults.
     #[arg(long, global = true, env = "PUSHER_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// What to log, as a level or as tracing directives ("info,pusher_worker=debug"). Logs go to standard error.
-    #[arg(long, global = true, env = "PUSHER_LOG", default_value = "info", value_name = "FILTER")]
-    pub(crate) log: String,
+    /// What to log, as a level or as tracing directives ("info,pusher_worker=debug"). Logs go to standard error
+    /// [default: info for serve and worker, warn for the others]
+    #[arg(long, global = true, env = "PUSHER_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -27,6 +36,22 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Takes jobs from a Periodic server and runs the senders in a directory.
     Worker(WorkArgs),
+    /// Pushes one message to one recipient.
+    #[command(after_help = "Examples:
+  pusher push sendmail lupino '{\"subject\": \"Welcome\", \"text\": \"Hello {{.NickName}}\"}'
+  pusher push sendmail lupino - --at +2h < message.json")]
+    Push(PushArgs),
+    /// Pushes one message to everybody who has a channel switched on, or to those of them who have a tag.
+    #[command(after_help = "Examples:
+  pusher pushall sendmail - --tag vip --at 2026-12-24T18:00:00+01:00 < message.json")]
+    Pushall(PushallArgs),
+    /// Cancels a push that has not gone out; one that is not there is no error.
+    #[command(after_help = "Examples:
+  pusher cancel sendmail lupino_88bf72bd461965be993c0e6cee9cd061
+  pusher cancel pushall sendmail_0c5d2cf4be4c0e2f8a4dbd1e2a2ac9e6")]
+    Cancel(CancelArgs),
+    /// Recipients: show, list, search, create, change, delete, import and export them.
+    Pushers(PushersArgs),
 }
 
 #[derive(Args)]
@@ -89,6 +114,8 @@ pub(crate) struct WorkArgs {
     /// What stands before a sender's name in its Periodic func [default: "pusher:"]
     #[arg(long, env = "PUSHER_PREFIX")]
     prefix: Option<String>,
+    #[command(flatten)]
+    signing: SigningArgs,
 }
 
 impl From<ServeArgs> for ServeSettings {
@@ -116,6 +143,17 @@ impl From<ServeArgs> for ServeSettings {
 
 impl From<WorkArgs> for WorkSettings {
     fn from(args: WorkArgs) -> Self {
-        Self { senders: args.senders, periodic: args.periodic, api: args.api, size: args.size, prefix: args.prefix }
+        let SigningSettings { key, secret, secret_file, sign } = args.signing.into();
+        Self {
+            senders: args.senders,
+            periodic: args.periodic,
+            api: args.api,
+            size: args.size,
+            prefix: args.prefix,
+            key,
+            secret,
+            secret_file,
+            sign,
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! What the settings mean: flags and environment over the file, the file over defaults, each checked once.
 
+mod api;
 mod keys;
 mod limits;
+mod pair;
+mod signing;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -9,13 +12,17 @@ use std::str::FromStr;
 use periodic::Endpoint;
 use pusher_api::auth::KeyError;
 use pusher_api::{Auth, Limits};
+use pusher_client::{Credentials, Scheme};
 use pusher_core::Prefix;
 use pusher_core::signing::Secret;
 use serde::Deserialize;
+use url::Url;
 
+pub use self::api::{ApiConfig, ApiSettings, ClientSettings};
 pub use self::keys::KeySettings;
-use self::keys::OnePair;
 pub use self::limits::LimitSettings;
+use self::pair::OnePair;
+pub use self::signing::SigningSettings;
 pub use crate::http::Connections;
 
 const DEFAULT_HOST: &str = "localhost:6000";
@@ -79,6 +86,9 @@ pub struct File {
     /// For `pusher worker`.
     #[serde(default)]
     pub worker: WorkSettings,
+    /// For the commands that are clients of the REST API.
+    #[serde(default)]
+    pub client: ClientSettings,
 }
 
 impl File {
@@ -142,6 +152,22 @@ pub struct WorkSettings {
     pub api: Option<String>,
     pub size: Option<usize>,
     pub prefix: Option<String>,
+    pub key: Option<String>,
+    pub secret: Option<Secret>,
+    pub secret_file: Option<PathBuf>,
+    pub sign: Option<Scheme>,
+}
+
+impl WorkSettings {
+    /// Takes out what is said about signing.
+    fn signing(&mut self) -> SigningSettings {
+        SigningSettings {
+            key: self.key.take(),
+            secret: self.secret.take(),
+            secret_file: self.secret_file.take(),
+            sign: self.sign.take(),
+        }
+    }
 }
 
 /// Which Periodic server `serve` submits to.
@@ -188,7 +214,9 @@ pub struct WorkConfig {
     /// The Periodic server to take jobs from.
     pub periodic: Endpoint,
     /// The base URL of the API server.
-    pub api: String,
+    pub api: Url,
+    /// What to sign requests to it with, if it has keys.
+    pub credentials: Option<Credentials>,
     /// Messages sent at once in all.
     pub size: usize,
     /// The func prefix.
@@ -246,7 +274,8 @@ impl WorkConfig {
     ///
     /// # Errors
     /// [`ConfigError`] for a value that cannot be, or no directory of senders.
-    pub fn resolve(said: WorkSettings, file: File) -> Result<Self, ConfigError> {
+    pub fn resolve(mut said: WorkSettings, mut file: File) -> Result<Self, ConfigError> {
+        let credentials = said.signing().resolve(file.worker.signing())?;
         let file = file.worker;
         let senders = said.senders.or(file.senders).ok_or(ConfigError::Missing {
             name: "--senders",
@@ -255,9 +284,10 @@ impl WorkConfig {
         Ok(Self {
             senders,
             periodic: endpoint("--periodic", said.periodic.or(file.periodic).as_deref().unwrap_or(DEFAULT_PERIODIC))?,
-            api: said.api.or(file.api).unwrap_or_else(|| format!("http://{DEFAULT_HOST}")),
+            api: api::address(said.api.or(file.api))?,
             size: size(said.size.or(file.size))?,
             prefix: prefix(said.prefix.or(file.prefix))?,
+            credentials,
         })
     }
 }

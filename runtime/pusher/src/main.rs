@@ -1,13 +1,18 @@
 //! The binary: parse the arguments, find out what they mean, do it, and say in one sentence what went wrong.
 
 mod cli;
+mod commands;
 
+use std::io::{ErrorKind, Write, stderr};
 use std::process::ExitCode;
 
 use clap::Parser;
+use cli::api::ApiArgs;
 use cli::{Cli, Command};
-use pusher::config::{self, ServeConfig, WorkConfig};
+use commands::{CommandError, Context, cancel, push, pushall, pushers};
+use pusher::config::{self, ApiConfig, ConfigError, ServeConfig, WorkConfig};
 use pusher::{serve, shutdown, work};
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -18,13 +23,21 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// The exit code for what was said and makes no sense; 1 is for what was refused or failed.
+const USAGE: u8 = 2;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(failure) = log(&cli.log).and_then(|()| run(cli)) {
-        eprintln!("pusher: {failure}");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+    let Err(failure) = log(&cli).and_then(|()| run(cli)) else { return ExitCode::SUCCESS };
+    let usage = match failure.downcast_ref() {
+        // Whoever read the output has read enough.
+        Some(CommandError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Some(CommandError::Usage(_)) => true,
+        _ => failure.is::<ConfigError>(),
+    };
+    // A closed standard error changes nothing about how it ended.
+    drop(writeln!(stderr(), "pusher: {failure}"));
+    if usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
@@ -38,7 +51,27 @@ fn run(cli: Cli) -> Result<(), Failure> {
             let config = WorkConfig::resolve(args.into(), file)?;
             until_told(|stop| work::run(config, stop, print))
         }
+        Command::Push(args) => ask(&args.api.clone(), file, async |context| push::run(context, args).await),
+        Command::Pushall(args) => ask(&args.api.clone(), file, async |context| pushall::run(context, args).await),
+        Command::Cancel(args) => ask(&args.api.clone(), file, async |context| cancel::run(context, args).await),
+        Command::Pushers(args) => ask(&args.api.clone(), file, async |context| pushers::run(context, args).await),
     }
+}
+
+/// Runs a client of the API server.
+fn ask(
+    args: &ApiArgs,
+    file: config::File,
+    command: impl AsyncFnOnce(&mut Context) -> Result<(), CommandError>,
+) -> Result<(), Failure> {
+    let config = ApiConfig::resolve(args.settings(), file)?;
+    let mut context = Context::new(config, args.json)?;
+    runtime()?.block_on(command(&mut context))?;
+    Ok(context.finish()?)
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 /// Runs `main` with a token that SIGTERM or Ctrl-C cancels.
@@ -47,8 +80,7 @@ where
     F: Future<Output = Result<(), E>>,
     E: Into<Failure>,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let stop = shutdown::on_signal()?;
         main(stop).await.map_err(Into::into)
     })
@@ -56,15 +88,17 @@ where
 
 /// What a person or a script wants to know at start: where to reach it. On standard output, one line each.
 fn print(line: &str) {
-    use std::io::Write;
     let mut out = std::io::stdout().lock();
     // A closed standard output is no reason to stop serving.
     drop(writeln!(out, "{line}").and_then(|()| out.flush()));
 }
 
-fn log(filter: &str) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter).map_err(|e| format!("--log {filter:?} is not a filter: {e}"))?;
-    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal).init();
+fn log(cli: &Cli) -> Result<(), Failure> {
+    let serves = matches!(cli.command, Command::Serve(_) | Command::Worker(_));
+    let filter = cli.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|e| CommandError::Usage(format!("--log {filter:?} is not a filter: {e}")))?;
+    let terminal = std::io::IsTerminal::is_terminal(&stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(terminal).init();
     Ok(())
 }

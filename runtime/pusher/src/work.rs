@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use periodic::ClientOptions;
-use pusher_client::Client;
+use pusher_client::{Client, ClientError, Options};
 use pusher_worker::{Worker, WorkerOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -14,14 +14,9 @@ use crate::senders::{self, SendersError};
 /// Why the worker did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
-    /// The API server's address is none.
-    #[error("--api {url:?} is not valid: {reason}")]
-    Api {
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// The client of the API server cannot be set up.
+    #[error(transparent)]
+    Api(#[from] ClientError),
     /// There are no senders to run.
     #[error(transparent)]
     Senders(#[from] SendersError),
@@ -33,9 +28,8 @@ pub enum WorkError {
 /// # Errors
 /// [`WorkError`], before `ready`.
 pub async fn run(config: WorkConfig, stop: CancellationToken, say: impl Fn(&str)) -> Result<(), WorkError> {
-    let client = pusher_client::base_url(&config.api)
-        .and_then(|base| Client::new(base, pusher_client::Options::default()))
-        .map_err(|error| WorkError::Api { url: config.api.clone(), reason: error.to_string() })?;
+    let options = Options { credentials: config.credentials, ..Options::default() };
+    let client = Client::new(config.api, options)?;
     let channels = senders::load(&config.senders, config.size, Arc::new(client)).await?;
     let endpoint = Arc::new(config.periodic.clone());
     let queue = RemoteQueue(periodic::Client::new(endpoint.clone(), ClientOptions::default()));

@@ -5,5 +5,9 @@
 #[path = "../../../api/tests/api/bench.rs"]
 #[allow(dead_code, reason = "the router's own tests use all of it")]
 mod bench;
+mod many;
 mod misbehaviour;
 mod operations;
+mod scripted;
+mod signing;
+mod trusted;

@@ -11,15 +11,19 @@ use tokio::net::TcpListener;
 use crate::bench;
 
 /// Serves a router until the test ends.
-async fn serve(bench: &Bench) -> Client {
+pub(crate) async fn serve(bench: &Bench) -> Client {
+    serve_with(bench, Options { retries: 0, ..Options::default() }).await
+}
+
+pub(crate) async fn serve_with(bench: &Bench, options: Options) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let router = bench.router.clone();
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Client::new(base_url(&address).unwrap(), Options { retries: 0, ..Options::default() }).unwrap()
+    Client::new(base_url(&address).unwrap(), options).unwrap()
 }
 
-fn id(text: &str) -> PusherId {
+pub(crate) fn id(text: &str) -> PusherId {
     PusherId::parse(text).unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! Who may ask for what: the pairs of key and secret that `serve` takes, each with its scopes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use periodic::{Clock, SystemClock};
@@ -10,6 +10,7 @@ use pusher_core::signing::Secret;
 use serde::Deserialize;
 
 use super::ConfigError;
+use super::pair::{OnePair, secret};
 
 /// A pair in the file: a table of `[[serve.keys]]`.
 #[derive(Debug, Deserialize)]
@@ -23,39 +24,6 @@ pub struct KeySettings {
     pub secret_file: Option<PathBuf>,
     /// What may be done with the key. Default: everything.
     pub scopes: Option<Vec<Scope>>,
-}
-
-/// The pair of `--key` and `--secret`, which may do everything.
-pub(super) struct OnePair {
-    pub(super) key: Option<String>,
-    pub(super) secret: Option<Secret>,
-    pub(super) secret_file: Option<PathBuf>,
-}
-
-impl OnePair {
-    /// What was said, over what is in the file. A secret that was said, either way, stands for one in the file, either
-    /// way.
-    pub(super) fn or(self, file: Self) -> Self {
-        let said = self.secret.is_some() || self.secret_file.is_some();
-        let (secret, secret_file) =
-            if said { (self.secret, self.secret_file) } else { (file.secret, file.secret_file) };
-        Self { key: self.key.or(file.key), secret, secret_file }
-    }
-
-    fn resolve(self) -> Result<Option<KeyPair>, ConfigError> {
-        match (self.key, secret(self.secret, self.secret_file.as_deref())?) {
-            (None, None) => Ok(None),
-            (Some(key), Some(secret)) => Ok(Some(KeyPair::new(&key, secret, Scopes::ALL)?)),
-            (Some(_), None) => Err(ConfigError::Missing {
-                name: "--secret",
-                reason: "the key needs its secret: give --secret-file or PUSHER_SECRET",
-            }),
-            (None, Some(_)) => Err(ConfigError::Missing {
-                name: "--key",
-                reason: "the secret is of no use without its key: give --key or PUSHER_KEY",
-            }),
-        }
-    }
 }
 
 /// What lets only requests pass that one of all these pairs signed; `None` if there are no pairs, and anybody may ask for
@@ -72,7 +40,10 @@ pub(super) fn resolve(
         Schemes::from_str(text).map_err(refused)
     });
     let schemes = schemes.transpose()?;
-    let mut pairs: Vec<KeyPair> = one.resolve()?.into_iter().collect();
+    let mut pairs = Vec::new();
+    if let Some((key, secret)) = one.resolve()? {
+        pairs.push(KeyPair::new(&key, secret, Scopes::ALL)?);
+    }
     for KeySettings { key, secret: text, secret_file, scopes } in several {
         let Some(secret) = secret(text, secret_file.as_deref())? else {
             let reason = "give it a secret or a secret-file".into();
@@ -91,18 +62,6 @@ pub(super) fn resolve(
             Ok(Some(auth.nonces(nonces)))
         }
     }
-}
-
-/// A secret that is given as it is or in a file, but not both. A file's last line end is no part of the secret.
-fn secret(text: Option<Secret>, path: Option<&Path>) -> Result<Option<Secret>, ConfigError> {
-    let Some(path) = path else { return Ok(text) };
-    let refused = |reason| ConfigError::Value { name: "--secret-file", value: path.display().to_string(), reason };
-    if text.is_some() {
-        return Err(refused("the secret is given as it is, too; give one of the two".into()));
-    }
-    let read = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-    let line = read.strip_suffix('\n').unwrap_or(&read);
-    Ok(Some(Secret::new(line.strip_suffix('\r').unwrap_or(line))))
 }
 
 #[cfg(test)]

@@ -1,0 +1,148 @@
+//! The file in portions, each of them one request: cut by a thread of its own, because a file and standard input can
+//! only be waited for.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pusher::client::Batch;
+use tokio::sync::mpsc;
+
+use super::lines::MAX_RECORD;
+use super::record::{ReadError, Record, Records};
+
+/// The most bytes in a request, unless a single record is longer. 8 MiB, half of what the server takes: requests in
+/// flight and those being made are all in memory.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+const _: () = assert!(MAX_RECORD <= MAX_BYTES);
+
+/// What is sent at once, and what is known about it.
+#[derive(Default)]
+pub(crate) struct Portion {
+    /// The records.
+    pub(crate) batch: Batch,
+    /// For each record in the batch the line it begins on, and its id.
+    pub(crate) sources: Vec<Source>,
+    /// Those that need not be sent, because they are wrong.
+    pub(crate) wrong: Vec<(Source, String)>,
+    /// Whom the batch is about, by hash.
+    pub(crate) ids: HashSet<u64>,
+    /// The last line of the file that it is made from.
+    pub(crate) through: u64,
+    /// How much of the file had been read when it was cut.
+    pub(crate) bytes: u64,
+}
+
+/// Where a record comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    /// The line it begins on.
+    pub(crate) line: u64,
+    /// Its id, as far as it can be told here.
+    pub(crate) id: Option<String>,
+}
+
+/// Cuts `records` into portions of at most `lines` records. `read` counts the bytes of the file as they are read. The
+/// thread ends when there is no more, after an error, or when nobody takes what it cuts.
+///
+/// # Errors
+/// If the thread cannot be started.
+pub(crate) fn cut(
+    records: Records,
+    lines: usize,
+    read: Arc<AtomicU64>,
+) -> std::io::Result<mpsc::Receiver<Result<Portion, ReadError>>> {
+    let (send, receive) = mpsc::channel(1);
+    // Not one of the runtime's threads: it may wait for standard input for ever, and the process must not wait for it.
+    std::thread::Builder::new().name("import".to_owned()).spawn(move || {
+        let hasher = RandomState::new();
+        let mut portion = Portion::default();
+        for record in records {
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    // What was read before the error is good.
+                    _ = send.blocking_send(Ok(portion));
+                    _ = send.blocking_send(Err(error));
+                    return;
+                }
+            };
+            if portion.is_full(&record, lines) && send.blocking_send(Ok(std::mem::take(&mut portion))).is_err() {
+                return;
+            }
+            portion.add(record, &hasher);
+            portion.bytes = read.load(Ordering::Relaxed);
+        }
+        _ = send.blocking_send(Ok(portion));
+    })?;
+    Ok(receive)
+}
+
+impl Portion {
+    /// Is there no room for `record`?
+    fn is_full(&self, record: &Record, lines: usize) -> bool {
+        let length = record.json.as_ref().map_or(0, String::len) + 1;
+        self.batch.lines() == lines
+            || self.wrong.len() == lines
+            || (!self.batch.is_empty() && self.batch.bytes() + length > MAX_BYTES)
+    }
+
+    fn add(&mut self, Record { line, id, json }: Record, hasher: &RandomState) {
+        self.through = line;
+        let hash = id.as_deref().map(|id| hasher.hash_one(id));
+        let source = Source { line, id };
+        match json.and_then(|json| self.batch.add_line(&json).map_err(|error| error.to_string())) {
+            Ok(()) => {
+                self.ids.extend(hash);
+                self.sources.push(source);
+            }
+            Err(reason) => self.wrong.push((source, reason)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn portions(records: Vec<Result<Record, ReadError>>, lines: usize) -> Vec<Result<Portion, ReadError>> {
+        let mut cut = cut(Box::new(records.into_iter()), lines, Arc::default()).unwrap();
+        std::iter::from_fn(|| cut.blocking_recv()).collect()
+    }
+
+    fn record(line: u64, json: &str) -> Result<Record, ReadError> {
+        Ok(Record { line, id: Some(format!("id {line}")), json: Ok(json.to_owned()) })
+    }
+
+    fn shape(portions: &[Result<Portion, ReadError>]) -> Vec<(usize, u64)> {
+        portions.iter().map(|p| p.as_ref().map_or((0, 0), |p| (p.batch.lines(), p.through))).collect()
+    }
+
+    #[test]
+    fn portions_have_a_limit_of_lines_and_one_of_bytes() {
+        let five: Vec<_> = (1..=5).map(|line| record(line, "{}")).collect();
+        assert_eq!(shape(&portions(five, 2)), [(2, 2), (2, 4), (1, 5)]);
+        let long = "x".repeat(MAX_BYTES / 2);
+        let long: Vec<_> = (1..=3).map(|line| record(line, &long)).collect();
+        assert_eq!(shape(&portions(long, 10_000)), [(1, 1), (1, 2), (1, 3)]);
+    }
+
+    #[test]
+    fn what_came_before_an_error_is_kept() {
+        let error = ReadError("gone".into());
+        let all = portions(vec![record(1, "{}"), Err(error.clone())], 10);
+        assert_eq!(shape(&all), [(1, 1), (0, 0)]);
+        assert_eq!(all[1].as_ref().err(), Some(&error));
+    }
+
+    #[test]
+    fn what_is_wrong_is_not_sent() {
+        let wrong = Record { line: 2, id: None, json: Err("why".into()) };
+        let all = portions(vec![record(1, "{}"), Ok(wrong)], 10);
+        let portion = all[0].as_ref().unwrap();
+        assert_eq!((portion.batch.lines(), portion.sources[0].line, portion.ids.len()), (1, 1, 1));
+        assert_eq!((portion.wrong[0].0.line, portion.wrong[0].1.as_str(), portion.through), (2, "why", 2));
+    }
+}
