@@ -2,8 +2,8 @@
 //! binary, so that everything is linked once.
 #![expect(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
-mod contract;
 mod commands;
+mod contract;
 mod delivery;
 mod docs;
 mod examples;

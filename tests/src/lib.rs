@@ -5,8 +5,8 @@
 
 pub mod bench;
 pub mod build;
-pub mod example;
 pub mod command;
+pub mod example;
 pub mod process;
 pub mod provider;
 pub mod rest;
