@@ -8,4 +8,5 @@ mod golden;
 mod hostile;
 mod kill;
 mod queue;
+mod search;
 mod startup;
