@@ -13,4 +13,5 @@ mod hostile;
 mod kill;
 mod queue;
 mod refusals;
+mod search;
 mod startup;

@@ -68,7 +68,7 @@ async fn a_search_that_fails_is_told_of() {
     let service = Service::new(Arc::<MemoryStore>::default(), Arc::<MemoryQueue>::default(), Prefix::default());
     let router = pusher_api::router(service.with_search(search.clone()), Options::default());
     for (failure, status, retry_after) in [
-        (SearchError::Query("the query is wrong at character 3".into()), 400, None),
+        (SearchError::Query("the query is refused at character 3".into()), 400, None),
         (SearchError::Unavailable("the index is being built".into()), 503, Some("1")),
         (StoreError::Full("the disk".into()).into(), 507, None),
         (StoreError::Failed("the disk".into()).into(), 500, None),
