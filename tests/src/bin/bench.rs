@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use pusher_tests::bench::load::BareRoute;
-use pusher_tests::bench::{Figure, accept, deliver, sandbox};
+use pusher_tests::bench::{Figure, accept, bulk, deliver, pushers, sandbox};
 
 /// As the server has it, so that the load and the baseline are not the slower for another one.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 3] = ["accept", "sandbox", "deliver"];
+const NAMES: [&str; 5] = ["accept", "pushers", "bulk", "sandbox", "deliver"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -28,6 +28,8 @@ async fn main() -> ExitCode {
     for name in names {
         let figures = match *name {
             "accept" => accept::run().await,
+            "pushers" => pushers::run().await,
+            "bulk" => bulk::run().await,
             "sandbox" => sandbox::run().await,
             _ => deliver::run().await,
         };
