@@ -17,6 +17,8 @@ use utoipa::openapi::{
 
 use refusals::Refusal;
 
+use crate::routes;
+
 /// Groups of operations, by the handlers' modules.
 pub(crate) const PUSHERS: &str = "pushers";
 /// As [`PUSHERS`].
@@ -29,7 +31,7 @@ pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 /// [`OpenApi::servers`] where it is known better.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    crate::routes::documented().into_openapi()
+    routes::documented().merge(routes::documented_bulk()).into_openapi()
 }
 
 /// The document without its paths.

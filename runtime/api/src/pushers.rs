@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, Request, State};
 use axum::response::Response;
-use pusher_core::{ContactFields, PusherId};
+use pusher_core::{ContactFields, Cursor, PusherId};
 
 use crate::error::ApiError;
 use crate::form::{Form, integer};
-use crate::openapi::forms::{CreateForm, PusherInPath, Query, TagInPath, UpdateForm, Window};
+use crate::openapi::forms::{After, CreateForm, PusherInPath, Query, TagInPath, UpdateForm, Window};
 use crate::openapi::refusals::{Always, Writing};
+use crate::openapi::shapes::Listed;
 use crate::openapi::{self, FORM};
 use crate::path::{Named, OfPusher, OfTag};
-use crate::reply::{self, Done, Found, List, OnePusher, Refused};
+use crate::reply::{self, Done, Found, OnePusher, Refused};
 use crate::routes::Api;
 
 /// Recipients in a reply, unless the request says otherwise.
@@ -22,23 +23,35 @@ const MAX_SIZE: usize = 100;
 
 /// Lists recipients
 ///
-/// Newest first by `createdAt`.
+/// Newest first by `createdAt`: the part behind an offset (`from`), or behind a cursor (`after`), which stays exact while
+/// data changes.
 #[utoipa::path(
     get,
     path = "/pusher/pushers/",
     operation_id = "listPushers",
     tag = openapi::PUSHERS,
-    params(Window),
+    params(Window, After),
     responses(
-        (status = 200, description = "The part that was asked for.", body = List),
-        (status = 400, description = "`from` or `size` is not a number that it can be.", body = Refused),
+        (status = 200, description = "The part that was asked for.", body = Listed),
+        (status = 400, description = "`from`, `size` or `after` is not what it can be, or `from` and `after` are both there.", body = Refused),
         Always,
     ),
 )]
 pub(crate) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
-    let [from, size] = Form::parse(b"", query.as_deref(), ["from", "size"])?.intact()?;
+    let [from, size, after] = Form::parse(b"", query.as_deref(), ["from", "size", "after"])?.intact()?;
+    let offset_given = from.as_deref().is_some_and(|from| !from.is_empty());
     let (from, size) = part(from.as_deref(), size.as_deref())?;
-    Ok(reply::list(from, size, &api.service.list(from, size).await?))
+    let Some(after) = after else {
+        return Ok(reply::list(from, size, &api.service.list(from, size).await?));
+    };
+    if offset_given {
+        return Err(ApiError::bad_request("give from or after, not both"));
+    }
+    if size == 0 {
+        return Err(ApiError::bad_request("with after, size must be at least 1: a list of nothing never ends"));
+    }
+    let cursor: Option<Cursor> = if after.is_empty() { None } else { Some(after.parse()?) };
+    Ok(reply::page(&after, size, &api.service.list_after(cursor.as_ref(), size).await?))
 }
 
 /// Searches recipients

@@ -3,10 +3,11 @@
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use pusher_core::{JobName, Pusher, PusherList, gojson};
+use pusher_core::{Cursor, JobName, Pusher, PusherList, PusherPage, gojson};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::bulk::Report;
 use crate::openapi::shapes::PusherShape;
 
 /// Content type of everything the Go program's renderer writes.
@@ -53,6 +54,24 @@ pub(crate) struct List<'a> {
     pushers: Option<&'a [Pusher]>,
     /// How many recipients were asked for, at most 100.
     #[schema(maximum = 100)]
+    size: usize,
+    /// How many recipients there are in all.
+    total: u64,
+}
+
+/// A part of the list of all recipients, cut by a cursor.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Page<'a> {
+    /// The cursor, as it was given.
+    after: &'a str,
+    /// The cursor to go on with; `null` at the end.
+    #[schema(required = true)]
+    next: Option<String>,
+    /// The recipients; `null` if there are none.
+    #[schema(value_type = Option<Vec<PusherShape>>, required = true)]
+    pushers: Option<&'a [Pusher]>,
+    /// How many recipients were asked for, at most 100.
+    #[schema(minimum = 1, maximum = 100)]
     size: usize,
     /// How many recipients there are in all.
     total: u64,
@@ -107,6 +126,19 @@ pub(crate) fn list(from: u64, size: usize, list: &PusherList) -> Response {
 pub(crate) fn found(query: &str, from: u64, size: usize, list: &PusherList) -> Response {
     let pushers = (!list.pushers.is_empty()).then_some(list.pushers.as_slice());
     json(StatusCode::OK, JSON, &Found { from, pushers, q: query, size, total: list.total })
+}
+
+/// A part of the list of all recipients, cut by a cursor. `after` is the cursor as it was given.
+pub(crate) fn page(after: &str, size: usize, page: &PusherPage) -> Response {
+    let PusherPage { total, pushers, next } = page;
+    let pushers = (!pushers.is_empty()).then_some(pushers.as_slice());
+    let next = next.as_ref().map(Cursor::to_string);
+    json(StatusCode::OK, JSON, &Page { after, next, pushers, size, total: *total })
+}
+
+/// What became of a bulk request, line by line.
+pub(crate) fn bulk(report: &Report) -> Response {
+    json(StatusCode::OK, JSON, report)
 }
 
 /// What went wrong, in a sentence.

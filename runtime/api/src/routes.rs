@@ -13,7 +13,7 @@ use crate::auth::{self, Auth, Scope};
 use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::limits::{Guard, Limits};
-use crate::{openapi, pushers, senders};
+use crate::{bulk, openapi, pushers, senders};
 
 /// What every handler has at hand.
 pub(crate) struct Api {
@@ -48,14 +48,19 @@ impl From<Limits> for Options {
 pub fn router(service: Service, options: impl Into<Options>) -> Router {
     let Options { limits, auth, gate } = options.into();
     let gate = gate.unwrap_or_else(|| Gate::new(limits.concurrent));
-    let guard = Guard::new(gate, &limits);
-    let auth = auth.map(|auth| auth.body(limits.body).scope(needed_scope));
+    // The guard is before the signature: reading the body that is signed takes room and time.
+    let served = |router: Router<Arc<Api>>, limits: &Limits| {
+        let auth = auth.clone().map(|auth| auth.body(limits.body).scope(needed_scope));
+        let router = if let Some(auth) = auth { router.layer(auth) } else { router };
+        router.layer(Guard::new(gate.clone(), limits))
+    };
     let router = Router::from(documented())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(async || ApiError::NoSuchPage);
-    // The guard is before the signature: reading the body that is signed takes room and time.
-    let router = if let Some(auth) = auth { router.layer(auth) } else { router };
-    router.layer(guard).with_state(Arc::new(Api { service, limits }))
+    let of_bulk = limits.of_bulk();
+    let bulk = Router::from(documented_bulk()).method_not_allowed_fallback(method_not_allowed);
+    let bulk = served(bulk, &of_bulk).layer(Guard::new(Gate::new(of_bulk.concurrent), &of_bulk));
+    served(router, &limits).merge(bulk).with_state(Arc::new(Api { service, limits }))
 }
 
 /// What a request needs to be allowed: sending has a scope of its own.
@@ -78,6 +83,11 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(senders::push))
         .routes(routes!(senders::pushall))
         .routes(routes!(senders::cancel))
+}
+
+/// As [`documented`], for what has limits of its own.
+pub(crate) fn documented_bulk() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::default().routes(routes!(bulk::set))
 }
 
 async fn method_not_allowed(request: Request) -> ApiError {

@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use pusher_tests::bench::load::BareRoute;
-use pusher_tests::bench::{Figure, accept, deliver, sandbox, search};
+use pusher_tests::bench::{Figure, accept, bulk, deliver, pushers, sandbox, search};
 
 /// As the server has it, so that the load and the baseline are not the slower for another one.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 4] = ["accept", "search", "sandbox", "deliver"];
+const NAMES: [&str; 6] = ["accept", "pushers", "bulk", "search", "sandbox", "deliver"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -29,6 +29,8 @@ async fn main() -> ExitCode {
         let figures = match *name {
             "accept" => accept::run().await,
             "search" => search::run().await,
+            "pushers" => pushers::run().await,
+            "bulk" => bulk::run().await,
             "sandbox" => sandbox::run().await,
             _ => deliver::run().await,
         };

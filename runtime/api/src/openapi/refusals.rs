@@ -66,7 +66,10 @@ impl Refusal {
     fn description(self) -> &'static str {
         match self {
             Self::Forbidden => "The key that signed the request may not do this.",
-            Self::TooLarge => "The body is longer than the server takes: 2 MiB, unless it says otherwise.",
+            Self::TooLarge => {
+                "The body is longer than the server takes; nothing of it was done. Unless it was told otherwise, that is \
+                 2 MiB, for a bulk request 16 MiB or 10,000 lines."
+            }
             Self::TooLong => "Path and query are together longer than 8 KiB.",
             Self::Busy => "Too many requests are being served, or too many were signed within ten minutes.",
             Self::Failed => "The store failed; the server's log says more.",

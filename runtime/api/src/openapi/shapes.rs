@@ -4,7 +4,7 @@
 use utoipa::ToSchema;
 
 use crate::binding::BindingError;
-use crate::reply::Refused;
+use crate::reply::{List, Page, Refused};
 
 /// What is wrong with a push or pushall: a list if it does not bind, a sentence if a value cannot be.
 #[derive(ToSchema)]
@@ -13,6 +13,15 @@ use crate::reply::Refused;
 pub(crate) enum NotBound {
     Binding(Vec<BindingError>),
     Refused(Refused<'static>),
+}
+
+/// A part of the list of all recipients, cut by an offset or by a cursor.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the variants are read by the derive")]
+pub(crate) enum Listed {
+    List(List<'static>),
+    Page(Page<'static>),
 }
 
 /// A recipient.

@@ -5,8 +5,10 @@
 mod auth;
 mod bad_input;
 mod bench;
+mod bulk;
 mod failures;
 mod golden;
 mod limits;
+mod lists;
 mod openapi;
 mod paths;
