@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use pusher_core::{NameError, QueueError, ServiceError, StoreError, WordError};
+use pusher_core::{CursorError, NameError, QueueError, ServiceError, StoreError, WordError};
 
 use crate::binding::BindingErrors;
 use crate::reply;
@@ -77,6 +77,12 @@ impl ApiError {
     pub(crate) fn too_large(limit: usize) -> Self {
         Self::refused(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than the limit of {limit} bytes"))
     }
+
+    /// 413: a bulk request has more than `limit` lines.
+    pub(crate) fn too_many_lines(limit: usize) -> Self {
+        let sentence = format!("the body has more than {limit} lines, which is the limit; nothing of it was done");
+        Self::refused(StatusCode::PAYLOAD_TOO_LARGE, sentence)
+    }
 }
 
 impl From<ServiceError> for ApiError {
@@ -87,6 +93,12 @@ impl From<ServiceError> for ApiError {
 
 impl From<WordError> for ApiError {
     fn from(error: WordError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<CursorError> for ApiError {
+    fn from(error: CursorError) -> Self {
         Self::bad_request(error.to_string())
     }
 }
@@ -141,6 +153,7 @@ fn service_status(error: &ServiceError) -> StatusCode {
     match error {
         ServiceError::NoSuchPusher(_) => StatusCode::NOT_FOUND,
         ServiceError::SenderNotAdded(_) => StatusCode::NOT_ACCEPTABLE,
+        ServiceError::OverLimit(..) => StatusCode::BAD_REQUEST,
         ServiceError::Store(StoreError::Full(_)) | ServiceError::Queue(QueueError::Full(_)) => {
             StatusCode::INSUFFICIENT_STORAGE
         }

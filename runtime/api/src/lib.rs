@@ -4,14 +4,16 @@
 //! of the Go program, byte for byte, wherever those were right; `tests/golden` holds the recordings and says where they
 //! were not.
 //!
-//! How it fits: `routes` names every path and sends it to a handler; `pushers` and `senders` hold the handlers, one
-//! short function an operation. A request is read by `path` (names in the path), `form` (Go's `req.Form`) or `binding`
-//! (the form, multipart and JSON bodies of push and pushall, with `json` and `json_syntax` for the last); answers are
-//! written by `reply` and `error`. Before them all stand `gate`, `limits` and [`auth`], in this order. Nothing here knows
+//! How it fits: `routes` names every path and sends it to a handler; `pushers`, `bulk` and `senders` hold the handlers,
+//! one short function an operation. A request is read by `path` (names in the path), `form` (Go's `req.Form`), `binding`
+//! (the form, multipart and JSON bodies of push and pushall, with `json` and `json_syntax` for the last) or `bulk_line`
+//! (a line of many); answers are written by `reply` and `error`. Before them all stand `gate`, `limits` and [`auth`], in this order. Nothing here knows
 //! a store or a queue: all work is done by [`pusher_core::Service`].
 
 pub mod auth;
 mod binding;
+mod bulk;
+mod bulk_line;
 mod error;
 mod form;
 mod gate;

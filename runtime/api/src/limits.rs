@@ -24,8 +24,8 @@ pub const MAX_TARGET_BYTES: usize = 8 * 1024;
 /// it reads gets to see it. 16 MiB: any honest mistake; beyond that the connection is cut.
 const DRAIN: usize = 16 * 1024 * 1024;
 
-/// What one request, and all requests together, may take. The bodies being read take at most `body` × `concurrent`
-/// bytes of memory.
+/// What one request, and all requests together, may take. The bodies being read take at most `body` × `concurrent` +
+/// `bulk_body` × `bulk_concurrent` bytes of memory.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Longest body in bytes; a longer one is answered 413. Default: 2 MiB.
@@ -36,11 +36,34 @@ pub struct Limits {
     /// Most requests served at once; one more is answered 429 with `Retry-After`. Default: 1024, because pushes that
     /// wait together share a commit.
     pub concurrent: usize,
+    /// Longest body of a bulk request in bytes; a longer one is answered 413. None of its lines may be longer than
+    /// `body`. Default: 16 MiB.
+    pub bulk_body: usize,
+    /// Most lines in a bulk request, not counting empty ones; more are answered 413. Default: 10,000, which keep the
+    /// store's writer from others for about a tenth of a second.
+    pub bulk_lines: usize,
+    /// Most bulk requests served at once; one more is answered 429 with `Retry-After`. Default: 8, because they are
+    /// carried out one after another.
+    pub bulk_concurrent: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 2 * 1024 * 1024, timeout: Duration::from_secs(30), concurrent: 1024 }
+        Self {
+            body: 2 * 1024 * 1024,
+            timeout: Duration::from_secs(30),
+            concurrent: 1024,
+            bulk_body: 16 * 1024 * 1024,
+            bulk_lines: 10_000,
+            bulk_concurrent: 8,
+        }
+    }
+}
+
+impl Limits {
+    /// What a bulk request may take.
+    pub(crate) fn of_bulk(&self) -> Self {
+        Self { body: self.bulk_body, concurrent: self.bulk_concurrent, ..self.clone() }
     }
 }
 
@@ -76,7 +99,7 @@ impl Guard {
             return Box::pin(async move {
                 let _permit = permit;
                 if !request.headers().contains_key(EXPECT) {
-                    _ = tokio::time::timeout(timeout, drain(request.into_body())).await;
+                    _ = tokio::time::timeout(timeout, drain(&mut request.into_body())).await;
                 }
                 Ok(ApiError::too_large(limit).into_response())
             });
@@ -136,32 +159,56 @@ fn declared_length(headers: &HeaderMap) -> Option<usize> {
 }
 
 /// The whole body, if it is not longer than `limit` bytes. One that came in one piece is not copied.
-pub(crate) async fn read(mut body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    let first = next_chunk(&mut body).await?.unwrap_or_default();
-    let Some(second) = next_chunk(&mut body).await? else {
-        return if first.len() > limit { Err(ApiError::too_large(limit)) } else { Ok(first) };
-    };
-    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(limit);
+pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    let mut chunks = Chunks::new(body, limit);
+    let first = chunks.next().await?.unwrap_or_default();
+    let Some(second) = chunks.next().await? else { return Ok(first) };
+    let expected = usize::try_from(chunks.body.size_hint().lower()).unwrap_or(limit);
     let mut whole = BytesMut::with_capacity((first.len() + second.len()).saturating_add(expected).min(limit));
-    let mut next = Some(first);
-    let mut after = Some(second);
-    while let Some(chunk) = next {
-        if whole.len() + chunk.len() > limit {
-            drain(body).await;
-            return Err(ApiError::too_large(limit));
-        }
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&second);
+    while let Some(chunk) = chunks.next().await? {
         whole.extend_from_slice(&chunk);
-        next = match after.take() {
-            Some(chunk) => Some(chunk),
-            None => next_chunk(&mut body).await?,
-        };
     }
     Ok(whole.freeze())
 }
 
-async fn drain(mut body: Body) {
+/// A body that is read piece by piece, as long as it keeps within its limit.
+pub(crate) struct Chunks {
+    body: Body,
+    limit: usize,
+    left: usize,
+}
+
+impl Chunks {
+    pub(crate) fn new(body: Body, limit: usize) -> Self {
+        Self { body, limit, left: limit }
+    }
+
+    /// The next piece; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        let Some(chunk) = next_chunk(&mut self.body).await? else { return Ok(None) };
+        match self.left.checked_sub(chunk.len()) {
+            Some(left) => {
+                self.left = left;
+                Ok(Some(chunk))
+            }
+            None => {
+                drain(&mut self.body).await;
+                Err(ApiError::too_large(self.limit))
+            }
+        }
+    }
+
+    /// Throws the rest away, so that the client gets to see its refusal.
+    pub(crate) async fn drain(mut self) {
+        drain(&mut self.body).await;
+    }
+}
+
+async fn drain(body: &mut Body) {
     let mut left = DRAIN;
-    while let Ok(Some(chunk)) = next_chunk(&mut body).await {
+    while let Ok(Some(chunk)) = next_chunk(body).await {
         left = left.saturating_sub(chunk.len());
         if left == 0 {
             return;

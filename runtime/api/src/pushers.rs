@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, Request, State};
 use axum::response::Response;
-use pusher_core::{ContactFields, PusherId};
+use pusher_core::{ContactFields, Cursor, PusherId};
 
 use crate::error::ApiError;
 use crate::form::{Form, integer};
@@ -17,13 +17,24 @@ const DEFAULT_SIZE: usize = 10;
 /// Most recipients in a reply; asking for more gives this many, as in the Go program.
 const MAX_SIZE: usize = 100;
 
-/// GET `/pusher/pushers/`
+/// GET `/pusher/pushers/`: a part of the list, cut by an offset (`from`) or behind a cursor (`after`, empty at first).
 pub(crate) async fn list(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
-    let [from, size] = Form::parse(b"", query.as_deref(), ["from", "size"])?.intact()?;
-    let from = count("from", from.as_deref())?.unwrap_or(0);
+    let [from, size, after] = Form::parse(b"", query.as_deref(), ["from", "size", "after"])?.intact()?;
+    let from = count("from", from.as_deref())?;
     let size = count("size", size.as_deref())?.map_or(DEFAULT_SIZE, |n| usize::try_from(n).unwrap_or(MAX_SIZE));
     let size = size.min(MAX_SIZE);
-    Ok(reply::list(from, size, &api.service.list(from, size).await?))
+    let Some(after) = after else {
+        let from = from.unwrap_or(0);
+        return Ok(reply::list(from, size, &api.service.list(from, size).await?));
+    };
+    if from.is_some() {
+        return Err(ApiError::bad_request("give from or after, not both"));
+    }
+    if size == 0 {
+        return Err(ApiError::bad_request("with after, size must be at least 1: a list of nothing never ends"));
+    }
+    let cursor: Option<Cursor> = if after.is_empty() { None } else { Some(after.parse()?) };
+    Ok(reply::page(&after, size, &api.service.list_after(cursor.as_ref(), size).await?))
 }
 
 /// POST `/pusher/pushers/`: creates a recipient, or sets the fields that are given, even to nothing, of one that is

@@ -3,8 +3,10 @@
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use pusher_core::{JobName, Pusher, PusherList, gojson};
+use pusher_core::{Cursor, JobName, Pusher, PusherList, PusherPage, gojson};
 use serde::Serialize;
+
+use crate::bulk::Report;
 
 /// Content type of everything the Go program's renderer writes.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
@@ -47,6 +49,27 @@ pub(crate) fn list(from: u64, size: usize, list: &PusherList) -> Response {
     }
     let pushers = (!list.pushers.is_empty()).then_some(list.pushers.as_slice());
     json(StatusCode::OK, JSON, &List { from, pushers, size, total: list.total })
+}
+
+/// A part of the same list, cut by a cursor. `after` is the cursor as it was given.
+pub(crate) fn page(after: &str, size: usize, page: &PusherPage) -> Response {
+    #[derive(Serialize)]
+    struct Page<'a> {
+        after: &'a str,
+        next: Option<String>,
+        pushers: Option<&'a [Pusher]>,
+        size: usize,
+        total: u64,
+    }
+    let PusherPage { total, pushers, next } = page;
+    let pushers = (!pushers.is_empty()).then_some(pushers.as_slice());
+    let next = next.as_ref().map(Cursor::to_string);
+    json(StatusCode::OK, JSON, &Page { after, next, pushers, size, total: *total })
+}
+
+/// What became of a bulk request, line by line.
+pub(crate) fn bulk(report: &Report) -> Response {
+    json(StatusCode::OK, JSON, report)
 }
 
 /// What went wrong, in a sentence.

@@ -12,7 +12,7 @@ use crate::auth::{self, Auth, Scope};
 use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::limits::{Guard, Limits};
-use crate::{pushers, senders};
+use crate::{bulk, pushers, senders};
 
 /// What every handler has at hand.
 pub(crate) struct Api {
@@ -47,8 +47,12 @@ impl From<Limits> for Options {
 pub fn router(service: Service, options: impl Into<Options>) -> Router {
     let Options { limits, auth, gate } = options.into();
     let gate = gate.unwrap_or_else(|| Gate::new(limits.concurrent));
-    let guard = Guard::new(gate, &limits);
-    let auth = auth.map(|auth| auth.body(limits.body).scope(needed_scope));
+    // The guard is before the signature: reading the body that is signed takes room and time.
+    let served = |router: Router<Arc<Api>>, limits: &Limits| {
+        let auth = auth.clone().map(|auth| auth.body(limits.body).scope(needed_scope));
+        let router = if let Some(auth) = auth { router.layer(auth) } else { router };
+        router.layer(Guard::new(gate.clone(), limits))
+    };
     let router = Router::new()
         .route("/pusher/pushers/", get(pushers::list).post(pushers::create))
         .route("/pusher/pushers/{pusher}/", get(pushers::get).post(pushers::update).delete(pushers::delete))
@@ -60,9 +64,11 @@ pub fn router(service: Service, options: impl Into<Options>) -> Router {
         .route("/pusher/{sender}/cancelpush", post(senders::cancel))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(async || ApiError::NoSuchPage);
-    // The guard is before the signature: reading the body that is signed takes room and time.
-    let router = if let Some(auth) = auth { router.layer(auth) } else { router };
-    router.layer(guard).with_state(Arc::new(Api { service, limits }))
+    let of_bulk = limits.of_bulk();
+    let bulk =
+        Router::new().route("/pusher/pushers/_bulk", post(bulk::set)).method_not_allowed_fallback(method_not_allowed);
+    let bulk = served(bulk, &of_bulk).layer(Guard::new(Gate::new(of_bulk.concurrent), &of_bulk));
+    served(router, &limits).merge(bulk).with_state(Arc::new(Api { service, limits }))
 }
 
 /// What a request needs to be allowed: sending has a scope of its own.

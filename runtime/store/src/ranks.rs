@@ -14,7 +14,7 @@ use crate::keys::Key;
 use crate::tables::Tables;
 
 /// A stretch with more keys than this is cut in two. Few in tests, so that their short lists have many stretches.
-const FULL: u64 = if cfg!(test) { 8 } else { 4096 };
+pub(crate) const FULL: u64 = if cfg!(test) { 8 } else { 4096 };
 
 /// Where the first stretch begins: before every key of `by_created`, which are all longer.
 const LOWEST: &[u8] = &[0];

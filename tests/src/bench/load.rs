@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::post;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
@@ -86,8 +88,8 @@ async fn connection(plan: Plan, next: Arc<AtomicU64>, started: Instant) -> io::R
     }
 }
 
-/// Reads one answer, which must be a 200 with a content length.
-async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> {
+/// Reads one answer, which must be a 200 with a content length. Where its body begins in `buffer`.
+pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
     buffer.clear();
     loop {
         if stream.read_buf(buffer).await? == 0 {
@@ -101,12 +103,12 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> 
         let length = text.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
         let length: usize = length.and_then(|n| n.parse().ok()).ok_or_else(|| io::Error::other("no content length"))?;
         if buffer.len() >= head + length {
-            return Ok(());
+            return Ok(head);
         }
     }
 }
 
-/// The baseline: an axum route that only answers, in a process of its own as the real server is.
+/// The baseline: axum routes that only answer, in a process of its own as the real server is.
 pub struct BareRoute {
     _process: Child,
     /// Where it listens.
@@ -134,9 +136,16 @@ impl BareRoute {
     pub async fn serve() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
-        let answer = "{\"name\":\"p1_0123456789abcdef0123456789abcdef\",\"result\":\"OK\"}";
         let content_type = [("content-type", "application/json; charset=UTF-8")];
-        let router = Router::new().route("/pusher/sample/push", post(async move || (content_type, answer)));
+        let accepted = "{\"name\":\"p1_0123456789abcdef0123456789abcdef\",\"result\":\"OK\"}";
+        let pusher = "{\"pusher\":{\"id\":\"p1\",\"email\":\"p1@example.com\",\"nickname\":\"Lu\",\"phoneNumber\":\"\",\
+                      \"senders\":[\"sample\"],\"tags\":null,\"createdAt\":0}}";
+        let router = Router::new()
+            .route("/pusher/sample/push", post(async move || (content_type, accepted)))
+            .route("/pusher/pushers/", post(async move || (content_type, accepted)))
+            .route("/pusher/pushers/{pusher}/", get(async move || (content_type, pusher)))
+            .route("/pusher/pushers/_bulk", post(async move |_: Bytes| (content_type, accepted)))
+            .layer(DefaultBodyLimit::disable());
         axum::serve(axum::serve::ListenerExt::tap_io(listener, |s| drop(s.set_nodelay(true))), router).await
     }
 }

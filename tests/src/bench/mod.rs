@@ -2,8 +2,10 @@
 //! they run on are small, shared and noisy. Compare ratios, not figures of different days.
 
 pub mod accept;
+pub mod bulk;
 pub mod deliver;
 pub mod load;
+pub mod pushers;
 pub mod sandbox;
 
 use serde_json::json;

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use pusher_tests::bench::load::BareRoute;
-use pusher_tests::bench::{Figure, accept, deliver, sandbox};
+use pusher_tests::bench::{Figure, accept, bulk, deliver, pushers, sandbox};
 
-const NAMES: [&str; 3] = ["accept", "sandbox", "deliver"];
+const NAMES: [&str; 5] = ["accept", "pushers", "bulk", "sandbox", "deliver"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -24,6 +24,8 @@ async fn main() -> ExitCode {
     for name in names {
         let figures = match *name {
             "accept" => accept::run().await,
+            "pushers" => pushers::run().await,
+            "bulk" => bulk::run().await,
             "sandbox" => sandbox::run().await,
             _ => deliver::run().await,
         };

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use pusher_core::{MAX_ID_BYTES, MAX_SENDER_BYTES, MAX_TAG_BYTES};
+use pusher_core::{MAX_ID_BYTES, MAX_SENDER_BYTES, MAX_SENDERS, MAX_TAG_BYTES, MAX_TAGS};
 
 use crate::bench::{Answer, Bench, FORM};
 
@@ -78,6 +78,9 @@ async fn numbers_that_are_none_are_refused() {
         ("size=-1", "size is negative"),
         ("from=x", "from is not a whole number"),
         ("size=2.5", "size is not a whole number"),
+        ("after=&from=1", "give from or after, not both"),
+        ("after=&size=0", "with after, size must be at least 1: a list of nothing never ends"),
+        ("after=lupino", "this is no cursor; give back what the list gave as \"next\", or begin with an empty one"),
     ] {
         let answer = bench.get(&format!("/pusher/pushers/?{query}")).await;
         assert_eq!((answer.status, answer.sentence().as_deref()), (400, Some(sentence)), "{query}");
@@ -195,4 +198,20 @@ async fn a_multipart_file_is_no_field() {
     ];
     assert_eq!(bench.post("/pusher/sample/push", MULTIPART, body.concat()).await.status, 200);
     assert_eq!(bench.state().1[0].workload, "from the field");
+}
+
+#[tokio::test]
+async fn more_senders_or_tags_than_a_recipient_may_have_are_refused() {
+    let bench = Bench::new().with_lupino().await;
+    // It has one sender already.
+    for n in 1..MAX_SENDERS {
+        assert_eq!(bench.post(&format!("/pusher/s{n}/add"), FORM, "pusher=lupino").await.status, 200);
+    }
+    let sentence = refused_post(&bench, 400, "/pusher/one-more/add", "pusher=lupino").await;
+    assert_eq!(sentence, "pusher lupino would have more than 64 senders, which is the limit; take one off first");
+    for n in 0..MAX_TAGS {
+        assert_eq!(bench.post(&format!("/pusher/pushers/lupino/t{n}/"), "", "").await.status, 200);
+    }
+    let sentence = refused_post(&bench, 400, "/pusher/pushers/lupino/one-more/", "").await;
+    assert_eq!(sentence, "pusher lupino would have more than 256 tags, which is the limit; take one off first");
 }

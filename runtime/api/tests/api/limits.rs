@@ -12,7 +12,7 @@ use crate::auth::{NOW, auth};
 use crate::bench::{Bench, FORM};
 
 fn small() -> Limits {
-    Limits { body: 100, timeout: Duration::from_millis(100), concurrent: 1 }
+    Limits { body: 100, timeout: Duration::from_millis(100), concurrent: 1, ..Limits::default() }
 }
 
 /// A body of chunks whose length is not told beforehand.

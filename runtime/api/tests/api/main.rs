@@ -5,7 +5,9 @@
 mod auth;
 mod bad_input;
 mod bench;
+mod bulk;
 mod failures;
 mod golden;
 mod limits;
+mod lists;
 mod paths;

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 
 use periodic::{JobOp, JobStore};
-use pusher_core::{StoreError, Storer};
+use pusher_core::{Applied, Change, PusherChange, StoreError, Storer, Tag};
 
 use super::{change, due, funcs, id, job, op, open, put_job, put_pusher};
 use crate::open::pretend_schema;
@@ -32,6 +32,44 @@ async fn everything_is_there_after_a_restart() {
     assert_eq!(due(&store, "f", None, 9).await, [(5, seq)]);
     assert_eq!(funcs(&store).await, [("f".into(), 1)]);
     assert_eq!(put_job(&store, job("f", "n", 5)).await, (seq + 1, Some(seq)), "the hash key is the same");
+}
+
+/// Schema 1 had recipients in JSON, and did not count where in the list they are.
+#[tokio::test]
+async fn a_store_of_schema_1_is_brought_up_to_date_and_keeps_its_recipients() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let who = |n: i64| format!("p{n:02}");
+    Storer::apply(&store, (0..50).map(|n| put_pusher(&who(n), n)).collect()).await;
+    let opened = store.opened();
+    let mut txn = opened.env.write_txn().unwrap();
+    for n in 0..50 {
+        let json = format!(
+            r#"{{"id":"{}","email":"","nickname":"old","phoneNumber":"","senders":["mail"],"tags":null,"createdAt":{n}}}"#,
+            who(n)
+        );
+        opened.tables.pushers.put(&mut txn, &who(n), &[b"\x01", json.as_bytes()].concat()).unwrap();
+    }
+    opened.tables.created_counts.clear(&mut txn).unwrap();
+    txn.commit().unwrap();
+    pretend_schema(opened, 1);
+    drop(store);
+
+    let store = open(dir.path());
+    for from in 0..50 {
+        let part = store.list(from as u64, 1).await.unwrap();
+        let newest = &part.pushers[0];
+        assert_eq!((part.total, newest.id.as_str(), newest.nickname.as_str()), (50, &*who(49 - from), "old"));
+        assert_eq!(newest.senders.len(), 1);
+    }
+    let tag = PusherChange { id: id("p07"), change: Change::AddTag(Tag::parse("t").unwrap()) };
+    assert_eq!(change(&store, tag).await.unwrap(), Applied::Changed);
+    assert_eq!(change(&store, put_pusher("new", 7)).await.unwrap(), Applied::Created);
+    drop(store);
+    let store = open(dir.path());
+    let p07 = store.get(&[id("p07")]).await.unwrap().remove(0).unwrap();
+    assert_eq!((p07.nickname.as_str(), p07.tags.len(), p07.senders.len()), ("old", 1, 1));
+    assert_eq!(store.list(42, 1).await.unwrap().pushers[0].id, id("p07"));
 }
 
 #[tokio::test]
@@ -96,11 +134,11 @@ fn the_directory_is_made_for_this_user_only() {
 fn a_store_of_a_later_version_is_refused_untouched() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    pretend_schema(store.opened(), 2);
+    pretend_schema(store.opened(), 3);
     drop(store);
     let before = fs::read(dir.path().join("data.mdb")).unwrap();
     let error = refusal(dir.path(), StoreOptions::default());
-    assert!(matches!(error, OpenError::TooNew { found: 2, known: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::TooNew { found: 3, known: 2, .. }), "{error}");
     assert!(error.to_string().contains("restore a backup"), "{error}");
     assert!(fs::read(dir.path().join("data.mdb")).unwrap() == before);
 }

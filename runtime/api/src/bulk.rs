@@ -1,0 +1,158 @@
+//! POST `/pusher/pushers/_bulk`: many recipients in one request and one commit, a JSON object on each line.
+//!
+//! The body is read line by line as it comes, so that what is held is what the lines say and not the body. Nothing is
+//! written before its end: a body over a limit changes nothing. A line that is no recipient is told of in its result and
+//! leaves the others in force.
+
+use std::io::BufRead;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use pusher_core::{Applied, PusherFields, PusherId, ServiceError};
+use serde::Serialize;
+
+use crate::bulk_line;
+use crate::error::ApiError;
+use crate::limits::{Chunks, Limits};
+use crate::reply;
+use crate::routes::Api;
+
+/// How much of the body is parsed before other requests have their turn.
+const SLICE: usize = 64 * 1024;
+
+/// POST `/pusher/pushers/_bulk`
+pub(crate) async fn set(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
+    let mut lines = Lines::new(&api.limits);
+    let mut body = Chunks::new(request.into_body(), api.limits.bulk_body);
+    while let Some(chunk) = body.next().await? {
+        for slice in chunk.chunks(SLICE) {
+            if !lines.take(slice) {
+                body.drain().await;
+                return Err(ApiError::too_many_lines(api.limits.bulk_lines));
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    if !lines.end() {
+        return Err(ApiError::too_many_lines(api.limits.bulk_lines));
+    }
+    let Lines { results, records, .. } = lines;
+    let applied = api.service.set(records).await;
+    Ok(reply::bulk(&report(results, applied)?))
+}
+
+/// What became of a request.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    created: usize,
+    changed: usize,
+    unchanged: usize,
+    failed: usize,
+    results: Vec<LineResult>,
+}
+
+/// What became of a line.
+#[derive(Serialize)]
+struct LineResult {
+    /// Its number in the body, counted from 1.
+    line: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<PusherId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    err: Option<String>,
+}
+
+/// Puts what the store says to the lines that it was asked about, and counts. If the store failed and did nothing at
+/// all, that is the answer to the whole request.
+fn report(mut results: Vec<LineResult>, applied: Vec<Result<Applied, ServiceError>>) -> Result<Report, ApiError> {
+    if !applied.iter().any(Result::is_ok)
+        && let Some(Err(failure)) = applied.iter().find(|a| matches!(a, Err(ServiceError::Store(_))))
+    {
+        return Err(failure.clone().into());
+    }
+    let [mut created, mut changed, mut unchanged] = [0; 3];
+    let asked = results.iter_mut().filter(|result| result.id.is_some());
+    for (result, applied) in asked.zip(applied) {
+        let (count, word) = match applied {
+            Ok(Applied::Created) => (&mut created, "created"),
+            Ok(Applied::Changed) => (&mut changed, "changed"),
+            Ok(_) => (&mut unchanged, "unchanged"),
+            Err(error) => {
+                result.err = Some(error.to_string());
+                result.id = None;
+                continue;
+            }
+        };
+        *count += 1;
+        result.result = Some(word);
+    }
+    let failed = results.len() - created - changed - unchanged;
+    Ok(Report { created, changed, unchanged, failed, results })
+}
+
+/// The lines of a body that comes in pieces.
+struct Lines {
+    max_lines: usize,
+    max_line_bytes: usize,
+    /// The line that is being read; the rest of it may come with the next piece.
+    line: Vec<u8>,
+    /// How many lines were read.
+    read: usize,
+    /// One for each line that is not empty. Those that have an id are a recipient, the next one of `records`.
+    results: Vec<LineResult>,
+    records: Vec<(PusherId, PusherFields)>,
+}
+
+impl Lines {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            max_lines: limits.bulk_lines,
+            max_line_bytes: limits.body,
+            line: Vec::new(),
+            read: 0,
+            results: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+
+    /// Reads the lines that end in this piece of the body. False if there are too many.
+    fn take(&mut self, mut piece: &[u8]) -> bool {
+        loop {
+            // Reading memory does not fail.
+            let read = piece.read_until(b'\n', &mut self.line).unwrap_or_default();
+            if read == 0 || self.line.last() != Some(&b'\n') {
+                return true;
+            }
+            if !self.end() {
+                return false;
+            }
+        }
+    }
+
+    /// Reads the line that has come to its end. False if it is one too many.
+    fn end(&mut self) -> bool {
+        self.read += 1;
+        let text = self.line.trim_ascii();
+        if text.is_empty() {
+            self.line.clear();
+            return true;
+        }
+        if self.results.len() == self.max_lines {
+            return false;
+        }
+        let mut result = LineResult { line: self.read, id: None, result: None, err: None };
+        match bulk_line::parse(text, self.max_line_bytes) {
+            Ok((id, fields)) => {
+                result.id = Some(id.clone());
+                self.records.push((id, fields));
+            }
+            Err(reason) => result.err = Some(reason),
+        }
+        self.results.push(result);
+        self.line.clear();
+        true
+    }
+}

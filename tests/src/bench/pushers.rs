@@ -1,0 +1,71 @@
+//! `pushers`: creating recipients, every answer after a durable commit, and reading them. Baseline: a bare axum route
+//! for the same request.
+
+use std::io;
+use std::time::Duration;
+
+use super::load::{self, BareRoute, Plan};
+use super::{Figure, RECIPIENTS, recipients};
+use crate::process::Pusher;
+
+const TIME: Duration = Duration::from_secs(6);
+const CONNECTIONS: usize = 256;
+
+/// Runs the benchmark.
+///
+/// # Errors
+/// If a process or a request fails.
+pub async fn run() -> io::Result<Vec<Figure>> {
+    let dir = tempfile::tempdir()?;
+    let server = Pusher::serve(dir.path(), &[]).await;
+    recipients(&server.api).await;
+    let address = server.api.trim_start_matches("http://").parse().map_err(io::Error::other)?;
+    let bare = BareRoute::start().await?;
+    let mut figures = Vec::new();
+    let cases: [(&str, &str, fn(u64) -> Vec<u8>); 2] =
+        [("create-256", "creates/s", create_request), ("get-256", "gets/s", get_request)];
+    for (case, unit, request) in cases {
+        let plan = |address, first, time| Plan {
+            address,
+            connections: CONNECTIONS,
+            first,
+            requests: u64::MAX / 2,
+            time,
+            request,
+        };
+        // The halves of the baseline stand around the measurement, so that a machine that slows down shows in both.
+        let warm = load::run(plan(address, 0, Duration::from_secs(1))).await?;
+        let before = load::run(plan(bare.address, 0, TIME / 2)).await?;
+        let done = load::run(plan(address, warm.requests + 1024, TIME)).await?;
+        let after = load::run(plan(bare.address, 0, TIME / 2)).await?;
+        figures.push(Figure {
+            bench: "pushers",
+            case: case.into(),
+            value: done.per_second(),
+            unit,
+            baseline: f64::midpoint(before.per_second(), after.per_second()),
+            beside: "bare axum route",
+        });
+    }
+    server.stop().await;
+    Ok(figures)
+}
+
+/// Creates a recipient that was not there.
+fn create_request(n: u64) -> Vec<u8> {
+    let body = format!(
+        "pusher=new-{n}&email=user{n}%40example.com&nickname=User+{n}&phoneNumber=%2B49{n:010}&createdAt={}",
+        1_600_000_000 + n
+    );
+    format!(
+        "POST /pusher/pushers/ HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// Reads one of the recipients.
+fn get_request(n: u64) -> Vec<u8> {
+    format!("GET /pusher/pushers/p{}/ HTTP/1.1\r\nhost: localhost\r\n\r\n", n % RECIPIENTS).into_bytes()
+}
