@@ -2,6 +2,7 @@
 
 mod import;
 mod round_trip;
+mod signed;
 
 use pusher_tests::command::{Ended, run};
 use pusher_tests::process::Pusher;
@@ -141,9 +142,10 @@ async fn a_message_can_come_from_standard_input_every_byte_of_it() {
     let house = House::new().await;
     house.run(&["pushers", "create", "lupino", "--sender", "sample"]).await.ok();
     let far = ["--at", "+30d", "--json"];
-    let piped = house.run_with(&[&["push", "sample", "lupino", "-"], &far[..]].concat(), "zwei\nZeilen ✓\n".as_bytes());
-    let given = house.run(&[&["push", "sample", "lupino", "zwei\nZeilen ✓\n"], &far[..]].concat());
-    assert_eq!(piped.await.ok(), given.await.ok());
+    let text = "zwei\nZeilen ✓\n";
+    let piped = house.run_with(&[&["push", "sample", "lupino", "-"], &far[..]].concat(), text.as_bytes()).await.ok();
+    let given = house.run(&[&["push", "sample", "lupino", text], &far[..]].concat()).await.ok();
+    assert_eq!(piped, given);
     let bytes = house.run_with(&["push", "sample", "lupino", "-"], b"\xff").await.fails(1);
     assert!(bytes.contains("not UTF-8"), "{bytes}");
 }
