@@ -26,7 +26,6 @@ impl Ended {
     ///
     /// # Panics
     /// If it did not: this is for tests.
-    #[must_use]
     pub fn ok(self) -> String {
         assert_eq!(self.code, 0, "{self:?}");
         self.stdout
@@ -36,7 +35,6 @@ impl Ended {
     ///
     /// # Panics
     /// If it ended in another way, or said something else than why: this is for tests.
-    #[must_use]
     pub fn fails(self, code: i32) -> String {
         assert_eq!((self.code, self.stdout.as_str()), (code, ""), "{self:?}");
         self.stderr

@@ -150,7 +150,8 @@ pub(crate) fn run(shared: &Shared) {
             }
             Broken::Failed(error) => error,
         };
-        tracing::error!(%error, ?pause, "the search index cannot be kept up; trying again after a pause");
+        let dir = shared.dir.display();
+        tracing::error!(%dir, %error, ?pause, "the search index cannot be kept up; trying again after a pause");
         shared.state.send_replace(State::Failed(error));
         sleep(shared, pause);
         pause = (pause * 2).min(RETRY[1]);
