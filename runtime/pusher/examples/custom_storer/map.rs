@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use pusher::core::{Applied, Cursor, Pusher, PusherChange, PusherId, PusherList, Scope, StoreError, Storer};
 use tokio::sync::Mutex;
 
-/// Recipients in memory.
 #[derive(Default)]
 pub(crate) struct Map(Mutex<BTreeMap<PusherId, Pusher>>);
 
