@@ -29,6 +29,9 @@ const PAGES: u64 = 2_000;
 /// Recipients on a page: as many as the server gives.
 const PAGE: u64 = 100;
 
+/// Which recipient comes at which place of the import.
+type Place = fn(u64) -> u64;
+
 /// Runs the benchmark.
 ///
 /// # Errors
@@ -36,7 +39,7 @@ const PAGE: u64 = 100;
 pub async fn run() -> io::Result<Vec<Figure>> {
     let bare = BareRoute::start().await?;
     let mut figures = Vec::new();
-    let orders: [(&str, fn(u64) -> u64); 2] = [("random", shuffled), ("sorted", |n| n)];
+    let orders: [(&str, Place); 2] = [("random", shuffled), ("sorted", |n| n)];
     for (order, place) in orders {
         let bodies: Arc<[Vec<u8>]> = (0..PUSHERS / LINES).map(|n| request(n, place)).collect();
         let dir = tempfile::tempdir()?;

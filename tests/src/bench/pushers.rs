@@ -11,6 +11,9 @@ use crate::process::Pusher;
 const TIME: Duration = Duration::from_secs(6);
 const CONNECTIONS: usize = 256;
 
+/// Makes the nth request of a case.
+type MakeRequest = fn(u64) -> Vec<u8>;
+
 /// Runs the benchmark.
 ///
 /// # Errors
@@ -22,7 +25,7 @@ pub async fn run() -> io::Result<Vec<Figure>> {
     let address = server.api.trim_start_matches("http://").parse().map_err(io::Error::other)?;
     let bare = BareRoute::start().await?;
     let mut figures = Vec::new();
-    let cases: [(&str, &str, fn(u64) -> Vec<u8>); 2] =
+    let cases: [(&str, &str, MakeRequest); 2] =
         [("create-256", "creates/s", create_request), ("get-256", "gets/s", get_request)];
     for (case, unit, request) in cases {
         let plan = |address, first, time| Plan {

@@ -24,6 +24,9 @@ const TAGS: u64 = 100;
 const SEARCHES: usize = 1_000;
 const WARM_UP: usize = 100;
 
+/// Makes the nth query of a case.
+type MakeQuery = fn(usize) -> String;
+
 /// Runs the benchmark.
 ///
 /// # Errors
@@ -48,7 +51,7 @@ pub async fn run() -> io::Result<Vec<Figure>> {
     }];
     let address = server.api.trim_start_matches("http://").parse().map_err(io::Error::other)?;
     let bare = BareRoute::start().await?;
-    let cases: [(&str, fn(usize) -> String, u64); 2] = [
+    let cases: [(&str, MakeQuery, u64); 2] = [
         // One in a hundred has the tag, every second one the sender.
         ("search-and-p50", |n| format!("%2Btags:tag-{}+%2Bsenders:sendmail", n as u64 * 2 % TAGS), PUSHERS / TAGS),
         // Every second one has either, so every fourth one both.
@@ -107,7 +110,7 @@ fn recipient(n: u64) -> Result<Vec<PusherChange>, pusher_core::WordError> {
         Change::AddSender(SenderName::parse(if n.is_multiple_of(2) { "sendmail" } else { "sendsms" })?),
         Change::AddTag(Tag::parse(&format!("tag-{}", n % TAGS))?),
     ];
-    if n / 2 % 2 == 0 {
+    if (n / 2).is_multiple_of(2) {
         changes.push(Change::AddTag(Tag::parse("half")?));
     }
     Ok(changes.into_iter().map(|change| PusherChange { id: id.clone(), change }).collect())

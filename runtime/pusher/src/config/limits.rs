@@ -49,20 +49,20 @@ impl LimitSettings {
     }
 }
 
-fn refused(name: &'static str, value: impl ToString, reason: impl Into<String>) -> ConfigError {
+fn refused(name: &'static str, value: &impl ToString, reason: impl Into<String>) -> ConfigError {
     ConfigError::Value { name, value: value.to_string(), reason: reason.into() }
 }
 
 fn at_least_one(name: &'static str, said: Option<usize>, default: usize) -> Result<usize, ConfigError> {
     match said.unwrap_or(default) {
-        0 => Err(refused(name, 0, "give a number from 1")),
+        0 => Err(refused(name, &0, "give a number from 1")),
         number => Ok(number),
     }
 }
 
 fn body(said: Bytes) -> Result<usize, ConfigError> {
     let bytes = usize::try_from(said.0).ok().filter(|_| (1..=MAX_BODY).contains(&said.0));
-    bytes.ok_or_else(|| refused("body", said, "give a size from 1B to 1GiB"))
+    bytes.ok_or_else(|| refused("body", &said, "give a size from 1B to 1GiB"))
 }
 
 /// A request must have had its time before its connection is taken for idle.
@@ -72,7 +72,7 @@ fn idle(said: Option<Duration>, default: Duration, timeout: Duration) -> Result<
         Some(idle) if idle > timeout => Ok(idle),
         Some(idle) => {
             let reason = format!("give more than the timeout of a request, which is {timeout:?}");
-            Err(refused("idle", format_args!("{idle:?}"), reason))
+            Err(refused("idle", &format_args!("{idle:?}"), reason))
         }
     }
 }
