@@ -78,16 +78,11 @@ fn every_store_has_an_identity_of_its_own() {
     assert_eq!(open(dirs[0].path()).opened().identity, a);
 }
 
-/// Schema 1 had recipients in JSON, and did not count where in the list they are.
-#[tokio::test]
-async fn a_store_of_schema_1_is_brought_up_to_date_and_keeps_its_recipients() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    let who = |n: i64| format!("p{n:02}");
-    Storer::apply(&store, (0..50).map(|n| put_pusher(&who(n), n)).collect()).await;
+/// Puts recipients back as schema 1 had them, and takes the counts away.
+fn make_schema_1(store: &Store, count: i64, who: impl Fn(i64) -> String) {
     let opened = store.opened();
     let mut txn = opened.env.write_txn().unwrap();
-    for n in 0..50 {
+    for n in 0..count {
         let json = format!(
             r#"{{"id":"{}","email":"","nickname":"old","phoneNumber":"","senders":["mail"],"tags":null,"createdAt":{n}}}"#,
             who(n)
@@ -97,6 +92,16 @@ async fn a_store_of_schema_1_is_brought_up_to_date_and_keeps_its_recipients() {
     opened.tables.created_counts.clear(&mut txn).unwrap();
     txn.commit().unwrap();
     pretend_schema(opened, 1);
+}
+
+/// Schema 1 had recipients in JSON, and did not count where in the list they are.
+#[tokio::test]
+async fn a_store_of_schema_1_is_brought_up_to_date_and_keeps_its_recipients() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let who = |n: i64| format!("p{n:02}");
+    Storer::apply(&store, (0..50).map(|n| put_pusher(&who(n), n)).collect()).await;
+    make_schema_1(&store, 50, who);
     drop(store);
 
     let store = open(dir.path());
