@@ -135,7 +135,8 @@ impl Client {
     }
 
     /// All recipients that `query` finds, in pages of `size` (the server gives 100 at most). Pages of a search go by
-    /// place: what is written meanwhile can move a recipient from one page to another.
+    /// place: what is written meanwhile can move a recipient from one page to another, and the server refuses the page
+    /// behind the first 100,000 hits.
     #[must_use]
     pub fn search_pages(&self, query: &str, size: usize) -> Pager {
         Pager { client: self.clone(), size, next: Next::Search { query: query.to_owned(), from: 0 } }

@@ -48,7 +48,7 @@ impl Store {
     }
 
     /// Takes no more writes, and returns when those that were queued are durable and answered. Reads still work; the
-    /// directory is free for another process when the store is dropped.
+    /// directory is free for another process when the store and its search index are dropped.
     pub async fn close(&self) {
         self.writer.close().await;
     }

@@ -2,6 +2,7 @@
 //! found at once, and what happens when the index is lost, damaged, behind or out of room.
 
 mod costs;
+mod documented;
 mod exact;
 mod finding;
 mod following;

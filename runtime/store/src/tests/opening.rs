@@ -35,8 +35,8 @@ async fn everything_is_there_after_a_restart() {
     assert_eq!(put_job(&store, job("f", "n", 5)).await, (seq + 1, Some(seq)), "the hash key is the same");
 }
 
-/// Makes what version 1 made: no log of changes, no identity.
-fn store_of_version_1(dir: &std::path::Path) {
+/// Makes what schema 1 was: recipients in JSON, and neither counts of the list, a log of changes nor an identity.
+fn store_of_schema_1(dir: &std::path::Path, ids: &[String]) {
     use heed::types::{Bytes, Str, Unit};
     let mut options = heed::EnvOpenOptions::new();
     options.max_dbs(16).map_size(1 << 26);
@@ -47,27 +47,41 @@ fn store_of_version_1(dir: &std::path::Path) {
     meta.put(&mut txn, "schema", &1_u32.to_be_bytes()).unwrap();
     meta.put(&mut txn, "hash_key", &[7; 16]).unwrap();
     let pushers: heed::Database<Str, Bytes> = env.create_database(&mut txn, Some("pushers")).unwrap();
-    let record = br#"{"id":"a","email":"","nickname":"","phoneNumber":"","senders":null,"tags":null,"createdAt":7}"#;
-    pushers.put(&mut txn, "a", &[b"\x01", &record[..]].concat()).unwrap();
     let by_created: heed::Database<Bytes, Unit> = env.create_database(&mut txn, Some("by_created")).unwrap();
-    by_created.put(&mut txn, Key::created(7, "a").as_bytes(), &()).unwrap();
+    for (created_at, id) in (0..).zip(ids) {
+        let json = format!(
+            r#"{{"id":"{id}","email":"","nickname":"old","phoneNumber":"","senders":["mail"],"tags":null,"createdAt":{created_at}}}"#,
+        );
+        pushers.put(&mut txn, id, &[b"\x01", json.as_bytes()].concat()).unwrap();
+        by_created.put(&mut txn, Key::created(created_at, id).as_bytes(), &()).unwrap();
+    }
     txn.commit().unwrap();
     env.prepare_for_closing().wait();
 }
 
 #[tokio::test]
-async fn a_store_of_version_1_is_brought_to_this_version_with_all_that_is_in_it() {
+async fn a_store_of_schema_1_is_brought_up_to_date_and_keeps_its_recipients() {
     let dir = tempfile::tempdir().unwrap();
-    store_of_version_1(dir.path());
+    let ids: Vec<String> = (0..50).map(|n| format!("p{n:02}")).collect();
+    store_of_schema_1(dir.path(), &ids);
     let store = open(dir.path());
     let identity = store.opened().identity;
     assert_ne!(identity, [0; 16]);
-    assert_eq!(store.list(0, 9).await.unwrap().pushers[0].created_at, 7);
-    change(&store, put_pusher("a", 8)).await.unwrap();
-    assert_eq!(store.opened().progress.committed(), 1);
+    for from in 0..50 {
+        let part = store.list(from as u64, 1).await.unwrap();
+        let newest = &part.pushers[0];
+        assert_eq!((part.total, newest.id.as_str(), newest.nickname.as_str()), (50, &*ids[49 - from], "old"));
+        assert_eq!(newest.senders.len(), 1);
+    }
+    let tag = PusherChange { id: id("p07"), change: Change::AddTag(Tag::parse("t").unwrap()) };
+    assert_eq!(change(&store, tag).await.unwrap(), Applied::Changed);
+    assert_eq!(change(&store, put_pusher("new", 7)).await.unwrap(), Applied::Created);
     drop(store);
     let store = open(dir.path());
-    assert_eq!((store.opened().identity, store.opened().progress.committed()), (identity, 1));
+    assert_eq!((store.opened().identity, store.opened().progress.committed()), (identity, 2));
+    let p07 = store.get(&[id("p07")]).await.unwrap().remove(0).unwrap();
+    assert_eq!((p07.nickname.as_str(), p07.tags.len(), p07.senders.len()), ("old", 1, 1));
+    assert_eq!(store.list(42, 1).await.unwrap().pushers[0].id, id("p07"));
 }
 
 #[test]
@@ -76,49 +90,6 @@ fn every_store_has_an_identity_of_its_own() {
     let [a, b] = dirs.each_ref().map(|dir| open(dir.path()).opened().identity);
     assert_ne!(a, b);
     assert_eq!(open(dirs[0].path()).opened().identity, a);
-}
-
-/// Puts recipients back as schema 1 had them, and takes the counts away.
-fn make_schema_1(store: &Store, count: i64, who: impl Fn(i64) -> String) {
-    let opened = store.opened();
-    let mut txn = opened.env.write_txn().unwrap();
-    for n in 0..count {
-        let json = format!(
-            r#"{{"id":"{}","email":"","nickname":"old","phoneNumber":"","senders":["mail"],"tags":null,"createdAt":{n}}}"#,
-            who(n)
-        );
-        opened.tables.pushers.put(&mut txn, &who(n), &[b"\x01", json.as_bytes()].concat()).unwrap();
-    }
-    opened.tables.created_counts.clear(&mut txn).unwrap();
-    txn.commit().unwrap();
-    pretend_schema(opened, 1);
-}
-
-/// Schema 1 had recipients in JSON, and did not count where in the list they are.
-#[tokio::test]
-async fn a_store_of_schema_1_is_brought_up_to_date_and_keeps_its_recipients() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    let who = |n: i64| format!("p{n:02}");
-    Storer::apply(&store, (0..50).map(|n| put_pusher(&who(n), n)).collect()).await;
-    make_schema_1(&store, 50, who);
-    drop(store);
-
-    let store = open(dir.path());
-    for from in 0..50 {
-        let part = store.list(from as u64, 1).await.unwrap();
-        let newest = &part.pushers[0];
-        assert_eq!((part.total, newest.id.as_str(), newest.nickname.as_str()), (50, &*who(49 - from), "old"));
-        assert_eq!(newest.senders.len(), 1);
-    }
-    let tag = PusherChange { id: id("p07"), change: Change::AddTag(Tag::parse("t").unwrap()) };
-    assert_eq!(change(&store, tag).await.unwrap(), Applied::Changed);
-    assert_eq!(change(&store, put_pusher("new", 7)).await.unwrap(), Applied::Created);
-    drop(store);
-    let store = open(dir.path());
-    let p07 = store.get(&[id("p07")]).await.unwrap().remove(0).unwrap();
-    assert_eq!((p07.nickname.as_str(), p07.tags.len(), p07.senders.len()), ("old", 1, 1));
-    assert_eq!(store.list(42, 1).await.unwrap().pushers[0].id, id("p07"));
 }
 
 #[tokio::test]
