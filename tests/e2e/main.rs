@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
 mod commands;
+mod contract;
 mod delivery;
+mod docs;
+mod examples;
 mod frames;
 mod golden;
 mod hostile;

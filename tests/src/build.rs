@@ -1,5 +1,5 @@
 //! What the harness runs is built by the harness, so that a test never runs yesterday's binary: the `pusher` binary of
-//! the profile that the caller was built in, and the shipped and test components.
+//! the profile that the caller was built in, the shipped and test components, and the tests' Python tools.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,6 +39,15 @@ pub fn pusher() -> &'static Path {
     })
 }
 
+/// The path of an example of the `pusher` crate, built if it is not up to date.
+///
+/// # Panics
+/// If it does not build.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    pusher().with_file_name("examples").join(name)
+}
+
 /// The folder with every component, shipped ones and the tests' own.
 ///
 /// # Panics
@@ -48,6 +57,18 @@ pub fn components() -> &'static Path {
     COMPONENTS.get_or_init(|| {
         cargo(&["run", "--quiet", "--package", "xtask", "--", "senders"]);
         profile_dir().parent().map(|target| target.join("components")).unwrap_or_default()
+    })
+}
+
+/// The folder with the programs of the tests' Python environment.
+///
+/// # Panics
+/// If it cannot be made; standard error says why, which may be that there is no Python.
+pub fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        cargo(&["run", "--quiet", "--package", "xtask", "--", "python"]);
+        profile_dir().parent().map(|target| target.join("python/bin")).unwrap_or_default()
     })
 }
 

@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod build;
 pub mod command;
+pub mod example;
 pub mod process;
 pub mod provider;
 pub mod rest;

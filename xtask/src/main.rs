@@ -1,6 +1,8 @@
 //! The verbs that CI and people run: `cargo xtask VERB`. Each does its own set-up, so that a fresh clone needs nothing
 //! else. Only the standard library is used here, so this compiles in a second.
 
+mod openapi;
+mod python;
 mod senders;
 mod setup;
 mod step;
@@ -13,8 +15,10 @@ use step::{Failure, cargo};
 const HELP: &str = "\
 cargo xtask VERB
 
-  setup              install what is missing: wasm targets, cargo-component
+  setup              install what is missing: wasm targets, cargo-component, the tests' Python tools
+  python             the tests' Python tools alone
   senders            build the shipped senders into target/senders
+  openapi            write docs/openapi.json anew, from the code
   demo               deliver one message from end to end to a local stand-in for the mail provider, and show it
   up [ARGS]          pusher serve with the shipped senders, in the foreground; provider keys from the environment
   provider [ARGS]    the stand-in for the mail provider alone, in the foreground
@@ -29,6 +33,8 @@ fn main() -> ExitCode {
     let done = match verb.as_str() {
         "setup" => setup::all(),
         "senders" => setup::all().and_then(|()| senders::build()),
+        "python" => python::install(),
+        "openapi" => openapi::write(),
         "demo" => demo(),
         "up" => up(&args),
         "provider" => provider(&args),

@@ -1,5 +1,7 @@
-//! What a machine needs besides Rust itself: the wasm targets and cargo-component. Installed once, only if absent.
+//! What a machine needs besides Rust itself: the wasm targets, cargo-component, and the tests' Python tools. Installed
+//! once, only if absent.
 
+use crate::python;
 use crate::step::{self, Failure, cargo, command};
 
 /// `cargo component build` compiles for the first and adapts the result to the second.
@@ -7,7 +9,8 @@ const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
 
 pub(crate) fn all() -> Result<(), Failure> {
     targets()?;
-    cargo_component()
+    cargo_component()?;
+    python::install()
 }
 
 fn targets() -> Result<(), Failure> {

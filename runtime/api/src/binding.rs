@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::{form, json, limits, reply};
@@ -207,16 +208,20 @@ fn syntax_error(text: &str) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct BindingErrors(Vec<BindingError>);
 
-#[derive(Debug, Serialize)]
-struct BindingError {
+/// One thing that is wrong with a request that does not bind.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BindingError {
+    /// The field it is about; absent if it is about the whole body.
     #[serde(rename = "fieldNames", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<String>, required = false, min_items = 1, max_items = 1)]
     field: Option<[&'static str; 1]>,
     classification: Kind,
     message: String,
 }
 
 /// What kind of thing is wrong, in the library's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = BindingErrorKind)]
 enum Kind {
     #[serde(rename = "ContentTypeError")]
     ContentType,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use pusher_core::{NameError, QueueError, ServiceError, StoreError, WordError};
+use pusher_core::{NameError, QueueError, SearchError, ServiceError, StoreError, WordError};
 
 use crate::binding::BindingErrors;
 use crate::reply;
@@ -141,10 +141,16 @@ fn service_status(error: &ServiceError) -> StatusCode {
     match error {
         ServiceError::NoSuchPusher(_) => StatusCode::NOT_FOUND,
         ServiceError::SenderNotAdded(_) => StatusCode::NOT_ACCEPTABLE,
-        ServiceError::Store(StoreError::Full(_)) | ServiceError::Queue(QueueError::Full(_)) => {
-            StatusCode::INSUFFICIENT_STORAGE
+        ServiceError::OverLimit(..) => StatusCode::BAD_REQUEST,
+        ServiceError::Search(SearchError::Query(_)) => StatusCode::BAD_REQUEST,
+        ServiceError::NoSearch => StatusCode::NOT_IMPLEMENTED,
+        ServiceError::Store(StoreError::Full(_))
+        | ServiceError::Search(SearchError::Store(StoreError::Full(_)))
+        | ServiceError::Queue(QueueError::Full(_)) => StatusCode::INSUFFICIENT_STORAGE,
+        ServiceError::Search(SearchError::Unavailable(_)) | ServiceError::Queue(QueueError::Unavailable(_)) => {
+            StatusCode::SERVICE_UNAVAILABLE
         }
-        ServiceError::Queue(QueueError::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
-        ServiceError::Store(StoreError::Corrupt { .. } | StoreError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+        ServiceError::Search(SearchError::Store(_))
+        | ServiceError::Store(StoreError::Corrupt { .. } | StoreError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -7,8 +7,8 @@
 //! How it fits: `routes` names every path and sends it to a handler; `pushers` and `senders` hold the handlers, one
 //! short function an operation. A request is read by `path` (names in the path), `form` (Go's `req.Form`) or `binding`
 //! (the form, multipart and JSON bodies of push and pushall, with `json` and `json_syntax` for the last); answers are
-//! written by `reply` and `error`. Before them all stand `gate`, `limits` and [`auth`], in this order. Nothing here knows
-//! a store or a queue: all work is done by [`pusher_core::Service`].
+//! written by `reply` and `error`. Before them all stand `gate`, `limits` and [`auth`], in this order. [`openapi`] describes
+//! all of it for programs. Nothing here knows a store or a queue: all work is done by [`pusher_core::Service`].
 
 pub mod auth;
 mod binding;
@@ -18,6 +18,7 @@ mod gate;
 mod json;
 mod json_syntax;
 mod limits;
+mod openapi;
 mod path;
 mod pushers;
 mod reply;
@@ -27,4 +28,5 @@ mod senders;
 pub use auth::Auth;
 pub use gate::Gate;
 pub use limits::{Limits, MAX_TARGET_BYTES};
+pub use openapi::openapi;
 pub use routes::{Options, router};

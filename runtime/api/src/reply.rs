@@ -5,6 +5,9 @@ use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use pusher_core::{JobName, Pusher, PusherList, gojson};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::openapi::shapes::PusherShape;
 
 /// Content type of everything the Go program's renderer writes.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
@@ -13,49 +16,102 @@ pub(crate) const BINDING_JSON: HeaderValue = HeaderValue::from_static("applicati
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// The operation was done.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Done {
+    result: Verdict,
+}
+
+/// The only verdict: what was not done is answered as a refusal.
+#[derive(Serialize, ToSchema)]
+enum Verdict {
+    #[serde(rename = "OK")]
+    Ok,
+}
+
+/// A message was accepted: it is durable.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Accepted<'a> {
+    /// The job's name, to cancel it by.
+    name: &'a str,
+    result: Verdict,
+}
+
+/// One recipient.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OnePusher<'a> {
+    #[schema(value_type = PusherShape)]
+    pusher: &'a Pusher,
+}
+
+/// A part of the list of all recipients.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct List<'a> {
+    /// How many recipients were passed over.
+    from: u64,
+    /// The recipients; `null` if there are none.
+    #[schema(value_type = Option<Vec<PusherShape>>, required = true)]
+    pushers: Option<&'a [Pusher]>,
+    /// How many recipients were asked for, at most 100.
+    #[schema(maximum = 100)]
+    size: usize,
+    /// How many recipients there are in all.
+    total: u64,
+}
+
+/// What a search found.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Found<'a> {
+    /// How many recipients were passed over.
+    from: u64,
+    /// The recipients; `null` if there are none.
+    #[schema(value_type = Option<Vec<PusherShape>>, required = true)]
+    pushers: Option<&'a [Pusher]>,
+    /// The query, as it was given.
+    q: &'a str,
+    /// How many recipients were asked for, at most 100.
+    #[schema(maximum = 100)]
+    size: usize,
+    /// How many recipients were found in all.
+    total: u64,
+}
+
+/// Why a request was not served. Nothing was changed, unless the sentence says that it is not known.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Refused<'a> {
+    /// A sentence for people.
+    err: &'a str,
+}
+
+/// `{"result":"OK"}`
 pub(crate) fn ok() -> Response {
-    respond(StatusCode::OK, JSON, r#"{"result":"OK"}"#)
+    json(StatusCode::OK, JSON, &Done { result: Verdict::Ok })
 }
 
 /// A message was accepted as the job of this name.
 pub(crate) fn accepted(name: &JobName) -> Response {
-    #[derive(Serialize)]
-    struct Accepted<'a> {
-        name: &'a str,
-        result: &'static str,
-    }
-    json(StatusCode::OK, JSON, &Accepted { name: name.as_str(), result: "OK" })
+    json(StatusCode::OK, JSON, &Accepted { name: name.as_str(), result: Verdict::Ok })
 }
 
 /// One recipient.
 pub(crate) fn pusher(pusher: &Pusher) -> Response {
-    #[derive(Serialize)]
-    struct One<'a> {
-        pusher: &'a Pusher,
-    }
-    json(StatusCode::OK, JSON, &One { pusher })
+    json(StatusCode::OK, JSON, &OnePusher { pusher })
 }
 
 /// A part of the list of all recipients.
 pub(crate) fn list(from: u64, size: usize, list: &PusherList) -> Response {
-    #[derive(Serialize)]
-    struct List<'a> {
-        from: u64,
-        pushers: Option<&'a [Pusher]>,
-        size: usize,
-        total: u64,
-    }
     let pushers = (!list.pushers.is_empty()).then_some(list.pushers.as_slice());
     json(StatusCode::OK, JSON, &List { from, pushers, size, total: list.total })
 }
 
+/// What a search found.
+pub(crate) fn found(query: &str, from: u64, size: usize, list: &PusherList) -> Response {
+    let pushers = (!list.pushers.is_empty()).then_some(list.pushers.as_slice());
+    json(StatusCode::OK, JSON, &Found { from, pushers, q: query, size, total: list.total })
+}
+
 /// What went wrong, in a sentence.
 pub(crate) fn error(status: StatusCode, sentence: &str) -> Response {
-    #[derive(Serialize)]
-    struct Error<'a> {
-        err: &'a str,
-    }
-    json(status, JSON, &Error { err: sentence })
+    json(status, JSON, &Refused { err: sentence })
 }
 
 /// No such path.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::Method;
-use axum::routing::{get, post};
 use pusher_core::Service;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::auth::{self, Auth, Scope};
 use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::limits::{Guard, Limits};
-use crate::{pushers, senders};
+use crate::{openapi, pushers, senders};
 
 /// What every handler has at hand.
 pub(crate) struct Api {
@@ -49,15 +50,7 @@ pub fn router(service: Service, options: impl Into<Options>) -> Router {
     let gate = gate.unwrap_or_else(|| Gate::new(limits.concurrent));
     let guard = Guard::new(gate, &limits);
     let auth = auth.map(|auth| auth.body(limits.body).scope(needed_scope));
-    let router = Router::new()
-        .route("/pusher/pushers/", get(pushers::list).post(pushers::create))
-        .route("/pusher/pushers/{pusher}/", get(pushers::get).post(pushers::update).delete(pushers::delete))
-        .route("/pusher/pushers/{pusher}/{tag}/", post(pushers::add_tag).delete(pushers::remove_tag))
-        .route("/pusher/{sender}/add", post(senders::add))
-        .route("/pusher/{sender}/delete", post(senders::remove))
-        .route("/pusher/{sender}/push", post(senders::push))
-        .route("/pusher/{sender}/pushall", post(senders::pushall))
-        .route("/pusher/{sender}/cancelpush", post(senders::cancel))
+    let router = Router::from(documented())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(async || ApiError::NoSuchPage);
     // The guard is before the signature: reading the body that is signed takes room and time.
@@ -71,6 +64,20 @@ fn needed_scope(method: &Method, path: &str) -> Scope {
         Some("push" | "pushall" | "cancelpush") => Scope::Push,
         _ => auth::by_method(method, path),
     }
+}
+
+/// The routes, each where its handler's description says, and the document they make together.
+pub(crate) fn documented() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(pushers::list, pushers::create))
+        .routes(routes!(pushers::get, pushers::update, pushers::delete))
+        .routes(routes!(pushers::add_tag, pushers::remove_tag))
+        .routes(routes!(pushers::search))
+        .routes(routes!(senders::add))
+        .routes(routes!(senders::remove))
+        .routes(routes!(senders::push))
+        .routes(routes!(senders::pushall))
+        .routes(routes!(senders::cancel))
 }
 
 async fn method_not_allowed(request: Request) -> ApiError {

@@ -6,14 +6,38 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use pusher_core::{JobName, PushRequest, PusherId, Tag};
 
-use crate::binding::{self, PushAllForm, PushForm};
+use crate::binding::{self, BindingError, PushAllForm, PushForm};
 use crate::error::ApiError;
 use crate::form::{Form, integer};
+use crate::openapi::forms::{
+    CancelForm, PushAllForm as PushAllShape, PushAllJson, PushForm as PushShape, PushJson, SenderInPath, SwitchForm,
+};
+use crate::openapi::refusals::{Always, Writing};
+use crate::openapi::shapes::NotBound;
+use crate::openapi::{self, FORM};
 use crate::path::{Named, OfSender};
-use crate::reply;
+use crate::reply::{self, Accepted, Done, Refused};
 use crate::routes::Api;
 
-/// POST `/pusher/{sender}/add`
+/// Switches a channel on for a recipient
+#[utoipa::path(
+    post,
+    path = "/pusher/{sender}/add",
+    operation_id = "addSender",
+    tag = openapi::SENDERS,
+    params(SenderInPath),
+    request_body(content = SwitchForm, content_type = FORM),
+    responses(
+        (status = 200, description = "The channel is on now.", body = Done),
+        (status = 400, description = "A field or the name in the path is not what it can be.", body = Refused),
+        (status = 404, description = "There is no such recipient; a line of text if the path lacks a name.", content(
+            (Refused = "application/json"),
+            (String = "text/plain"),
+        )),
+        Always,
+        Writing,
+    ),
+)]
 pub(crate) async fn add(
     State(api): State<Arc<Api>>,
     Named(of): Named<OfSender>,
@@ -24,7 +48,25 @@ pub(crate) async fn add(
     Ok(reply::ok())
 }
 
-/// POST `/pusher/{sender}/delete`
+/// Switches a channel off for a recipient
+#[utoipa::path(
+    post,
+    path = "/pusher/{sender}/delete",
+    operation_id = "removeSender",
+    tag = openapi::SENDERS,
+    params(SenderInPath),
+    request_body(content = SwitchForm, content_type = FORM),
+    responses(
+        (status = 200, description = "The channel is off now.", body = Done),
+        (status = 400, description = "A field or the name in the path is not what it can be.", body = Refused),
+        (status = 404, description = "There is no such recipient; a line of text if the path lacks a name.", content(
+            (Refused = "application/json"),
+            (String = "text/plain"),
+        )),
+        Always,
+        Writing,
+    ),
+)]
 pub(crate) async fn remove(
     State(api): State<Arc<Api>>,
     Named(of): Named<OfSender>,
@@ -35,7 +77,34 @@ pub(crate) async fn remove(
     Ok(reply::ok())
 }
 
-/// POST `/pusher/{sender}/push`
+/// Pushes a message to a recipient
+///
+/// When this is answered 200 the message is durable. The same message to the same recipient is the same job: pushed
+/// again while it waits, it replaces itself.
+#[utoipa::path(
+    post,
+    path = "/pusher/{sender}/push",
+    operation_id = "push",
+    tag = openapi::SENDERS,
+    params(SenderInPath),
+    request_body(content(
+        (PushShape = "application/x-www-form-urlencoded"),
+        (PushShape = "multipart/form-data"),
+        (PushJson = "application/json"),
+    )),
+    responses(
+        (status = 200, description = "The message is accepted.", body = Accepted),
+        (status = 400, description = "The body does not bind, or a field or the name in the path is not what it can be.", body = NotBound),
+        (status = 404, description = "There is no such recipient; a line of text if the path lacks a name.", content(
+            (Refused = "application/json"),
+            (String = "text/plain"),
+        )),
+        (status = 406, description = "The recipient has not switched the channel on.", body = Refused),
+        (status = 415, description = "The body has another content type, or none.", body = Vec<BindingError>),
+        Always,
+        Writing,
+    ),
+)]
 pub(crate) async fn push(
     State(api): State<Arc<Api>>,
     Named(of): Named<OfSender>,
@@ -48,7 +117,29 @@ pub(crate) async fn push(
     Ok(reply::accepted(&name))
 }
 
-/// POST `/pusher/{sender}/pushall`
+/// Pushes a message to all recipients of a channel
+///
+/// To every recipient that has the channel switched on and, unless it is empty, the tag.
+#[utoipa::path(
+    post,
+    path = "/pusher/{sender}/pushall",
+    operation_id = "pushAll",
+    tag = openapi::SENDERS,
+    params(SenderInPath),
+    request_body(content(
+        (PushAllShape = "application/x-www-form-urlencoded"),
+        (PushAllShape = "multipart/form-data"),
+        (PushAllJson = "application/json"),
+    )),
+    responses(
+        (status = 200, description = "The message is accepted.", body = Accepted),
+        (status = 400, description = "The body does not bind, or a field or the name in the path is not what it can be.", body = NotBound),
+        (status = 404, description = "The path lacks a name.", body = String, content_type = "text/plain"),
+        (status = 415, description = "The body has another content type, or none.", body = Vec<BindingError>),
+        Always,
+        Writing,
+    ),
+)]
 pub(crate) async fn pushall(
     State(api): State<Arc<Api>>,
     Named(of): Named<OfSender>,
@@ -63,7 +154,25 @@ pub(crate) async fn pushall(
     Ok(reply::accepted(&name))
 }
 
-/// POST `/pusher/{sender}/cancelpush`
+/// Cancels a push or a pushall
+///
+/// `sender` is the one that was pushed to, or `pushall` for a pushall. One that is not there, or has gone out, is no
+/// error.
+#[utoipa::path(
+    post,
+    path = "/pusher/{sender}/cancelpush",
+    operation_id = "cancelPush",
+    tag = openapi::SENDERS,
+    params(SenderInPath),
+    request_body(content = CancelForm, content_type = FORM),
+    responses(
+        (status = 200, description = "The message does not wait any more.", body = Done),
+        (status = 400, description = "A field or the name in the path is not what it can be.", body = Refused),
+        (status = 404, description = "The path lacks a name.", body = String, content_type = "text/plain"),
+        (status = 406, description = "There is no `name`.", body = Refused),
+        Always,
+    ),
+)]
 pub(crate) async fn cancel(
     State(api): State<Arc<Api>>,
     Named(of): Named<OfSender>,

@@ -1,8 +1,8 @@
 //! The words and the rules of pusher.
 //!
 //! This crate is the middle of the house: the words of the trade as types ([`Pusher`], [`Message`], [`Outcome`],
-//! [`JobName`] …), the ports through which the rest of the world is reached ([`Storer`], [`Queue`], [`Sender`],
-//! [`Pushers`]), and what can be done with them ([`Service`]: create, tag, push, pushall, cancel; [`RetryPolicy`]).
+//! [`JobName`] …), the ports through which the rest of the world is reached ([`Storer`], [`Search`], [`Queue`],
+//! [`Sender`], [`Pushers`]), and what can be done with them ([`Service`]: create, tag, push, pushall, cancel; [`RetryPolicy`]).
 //! It opens no socket and no file and reads no clock, so every rule here can be tested without any of them.
 
 mod change;
@@ -24,7 +24,8 @@ pub use cursor::{Cursor, CursorError};
 pub use job_name::{JobName, NameError};
 pub use message::{Failure, Fault, Message, Outcome, SendError};
 pub use ports::{
-    JobKey, NewJob, PushRequest, Pushers, PushersError, Queue, QueueError, Scope, Sender, StoreError, Storer,
+    JobKey, NewJob, PushRequest, Pushers, PushersError, Queue, QueueError, Scope, Search, SearchError, Sender,
+    StoreError, Storer,
 };
 pub use pusher::{Pusher, PusherList, PusherPage};
 pub use retry::{DeadLetter, RetryPolicy, Verdict};

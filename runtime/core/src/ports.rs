@@ -64,6 +64,28 @@ pub trait Storer: Send + Sync {
     async fn page(&self, scope: &Scope, after: Option<&PusherId>, size: usize) -> Result<Vec<PusherId>, StoreError>;
 }
 
+/// Why a search found nothing out.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SearchError {
+    /// The query is wrong, or asks for more than a search may cost. The sentence says where and what was expected.
+    #[error("{0}")]
+    Query(String),
+    /// Not just now: the index is being built, or too many searches are under way. Asking again later is right.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The store or the index failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Finds recipients. A recipient changed before the search began is found as it is after the change.
+#[async_trait]
+pub trait Search: Send + Sync {
+    /// The recipients that `query` finds, best first: `size` of them after the first `from`, and how many there are in
+    /// all. The query language is described in `docs/search.md`.
+    async fn search(&self, query: &str, from: u64, size: usize) -> Result<PusherList, SearchError>;
+}
+
 /// A job to submit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {

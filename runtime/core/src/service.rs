@@ -9,7 +9,9 @@ use crate::change::{Applied, Change, ContactFields, Limit, PusherChange, PusherF
 use crate::cursor::Cursor;
 use crate::gojson;
 use crate::job_name::JobName;
-use crate::ports::{JobKey, NewJob, PushRequest, Pushers, PushersError, Queue, QueueError, StoreError, Storer};
+use crate::ports::{
+    JobKey, NewJob, PushRequest, Pushers, PushersError, Queue, QueueError, Search, SearchError, StoreError, Storer,
+};
 use crate::pusher::{Pusher, PusherList, PusherPage};
 use crate::words::{Prefix, PusherId, SenderName, Tag};
 
@@ -25,6 +27,12 @@ pub enum ServiceError {
     /// The recipient would have more senders or tags than it may.
     #[error("pusher {0} would have more than {1}, which is the limit; take one off first")]
     OverLimit(PusherId, Limit),
+    /// This server cannot search: it was given no index.
+    #[error("this server has no search index")]
+    NoSearch,
+    /// The query was refused, or cannot be answered just now.
+    #[error(transparent)]
+    Search(SearchError),
     /// The store did not do as asked.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -37,6 +45,7 @@ pub enum ServiceError {
 #[derive(Clone)]
 pub struct Service {
     storer: Arc<dyn Storer>,
+    search: Option<Arc<dyn Search>>,
     queue: Arc<dyn Queue>,
     prefix: Prefix,
 }
@@ -52,7 +61,13 @@ impl Service {
     /// Operations that keep recipients in `storer` and submit jobs to `queue` under `prefix`.
     #[must_use]
     pub fn new(storer: Arc<dyn Storer>, queue: Arc<dyn Queue>, prefix: Prefix) -> Self {
-        Self { storer, queue, prefix }
+        Self { storer, search: None, queue, prefix }
+    }
+
+    /// The same operations, with `search` to find recipients by what they are.
+    #[must_use]
+    pub fn with_search(self, search: Arc<dyn Search>) -> Self {
+        Self { search: Some(search), ..self }
     }
 
     /// The recipient, if there is one.
@@ -84,6 +99,16 @@ impl Service {
         pushers.truncate(size);
         let next = pushers.last().filter(|_| more).map(Cursor::behind);
         Ok(PusherPage { total, pushers, next })
+    }
+
+    /// The recipients that `query` finds, best first: `size` of them after the first `from`.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSearch`] unless there is a search ([`with_search`](Self::with_search)); the query is wrong; or
+    /// the index or the store failed.
+    pub async fn search(&self, query: &str, from: u64, size: usize) -> Result<PusherList, ServiceError> {
+        let search = self.search.as_ref().ok_or(ServiceError::NoSearch)?;
+        Ok(search.search(query, from, size).await?)
     }
 
     /// Creates a recipient, or sets the given contact fields of one that is there.
@@ -250,13 +275,26 @@ impl Pushers for Service {
     }
 }
 
+impl From<SearchError> for ServiceError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Store(error) => Self::Store(error),
+            error => Self::Search(error),
+        }
+    }
+}
+
 impl From<ServiceError> for PushersError {
     fn from(error: ServiceError) -> Self {
         match error {
-            ServiceError::NoSuchPusher(_) | ServiceError::SenderNotAdded(_) | ServiceError::OverLimit(..) => {
-                Self::Refused(error.to_string())
-            }
-            ServiceError::Store(_) | ServiceError::Queue(_) => Self::Unavailable(error.to_string()),
+            ServiceError::NoSuchPusher(_)
+            | ServiceError::SenderNotAdded(_)
+            | ServiceError::OverLimit(..)
+            | ServiceError::NoSearch
+            | ServiceError::Search(SearchError::Query(_)) => Self::Refused(error.to_string()),
+            ServiceError::Search(SearchError::Unavailable(_) | SearchError::Store(_))
+            | ServiceError::Store(_)
+            | ServiceError::Queue(_) => Self::Unavailable(error.to_string()),
         }
     }
 }

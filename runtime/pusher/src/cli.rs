@@ -71,7 +71,7 @@ pub(crate) struct ServeArgs {
     /// Where the embedded Periodic server listens [default: unix:///tmp/periodic.sock]
     #[arg(long, env = "PUSHER_PERIODIC_LISTEN", value_name = "URL")]
     periodic_listen: Option<String>,
-    /// Where /livez and /readyz listen [default: 127.0.0.1:6060]
+    /// Where /livez, /readyz, /docs/ and /openapi.json listen [default: 127.0.0.1:6060]
     #[arg(long, env = "PUSHER_ADMIN", value_name = "HOST:PORT")]
     admin: Option<String>,
     /// What stands before a sender's name in its Periodic func [default: "pusher:"]

@@ -9,11 +9,13 @@
 //! | [`worker`] | a worker that takes components and native senders alike |
 //! | [`core`] | the words, the rules and the ports |
 //! | [`store`] | LMDB behind the ports |
+//! | [`periodic`] | the Periodic task system: server, client and worker |
 //! | [`sandbox`] | components as senders |
 //! | [`client`] | a typed client of the REST API |
 //! | [`adapters`] | a Periodic server or client as the queue |
 //! | [`serve`], [`work`] | what `pusher serve` and `pusher worker` do, callable |
 
+pub use periodic;
 pub use pusher_api as api;
 pub use pusher_client as client;
 pub use pusher_core as core;
@@ -23,6 +25,7 @@ pub use pusher_worker as worker;
 
 pub mod adapters;
 pub mod config;
+mod docs;
 mod files;
 mod http;
 pub mod operator;

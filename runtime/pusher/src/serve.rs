@@ -100,9 +100,10 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
 
     let stop_operator = CancellationToken::new();
     let ready = Arc::new(Parts { store: store.clone(), periodic: periodic.probe(), stop: stop.clone() });
-    say(&format!("api: http://{}", address(&api_listener)));
+    let api_url = format!("http://{}", address(&api_listener));
+    say(&format!("api: {api_url}"));
     say(&format!("operator: http://{}", address(&admin_listener)));
-    let operator = serve_http(admin_listener, operator::router(ready), connections, &stop_operator);
+    let operator = serve_http(admin_listener, operator::router(ready, &api_url), connections, &stop_operator);
     let gate = Gate::new(config.limits.concurrent);
     let options = Options { limits: config.limits, auth: config.auth, gate: Some(gate.clone()) };
     let (stop_api, router) = (CancellationToken::new(), pusher_api::router(service, options));

@@ -1,5 +1,5 @@
 //! One write transaction, and what is kept beside it until the commit: the next job number, how the counts of funcs and
-//! the indexes of recipients changed, and how much room is left.
+//! the indexes of recipients changed, which recipients did, and how much room is left.
 
 use std::collections::HashMap;
 
@@ -7,6 +7,7 @@ use bytes::Bytes;
 use heed::RwTxn;
 use pusher_core::StoreError;
 
+use crate::changes::NewEntries;
 use crate::error::{Failure, corrupt};
 use crate::index::IndexChanges;
 use crate::keys::Key;
@@ -22,6 +23,7 @@ pub(crate) struct Batch<'s> {
     pub(crate) seqs: Seqs,
     pub(crate) counts: FuncCounts,
     pub(crate) indexes: IndexChanges,
+    pub(crate) log: NewEntries,
     /// Where records are encoded; kept from batch to batch, so that it is allocated once.
     pub(crate) scratch: &'s mut Vec<u8>,
 }
@@ -38,8 +40,9 @@ impl<'s> Batch<'s> {
                 u64::from_be_bytes(bytes)
             }
         };
-        let (seqs, counts) = (Seqs { stored: next, next }, FuncCounts::default());
-        Ok(Self { store, tables, txn, room, seqs, counts, indexes: IndexChanges::default(), scratch })
+        let seqs = Seqs { stored: next, next };
+        let (counts, indexes, log) = Default::default();
+        Ok(Self { store, tables, txn, room, seqs, counts, indexes, log, scratch })
     }
 
     /// Makes everything that was done durable.
@@ -49,7 +52,12 @@ impl<'s> Batch<'s> {
         }
         self.counts.write(self.tables, &mut self.txn)?;
         self.indexes.write(self.tables, &mut self.txn)?;
-        Ok(self.txn.commit()?)
+        let logged = self.finish_log()?;
+        self.txn.commit()?;
+        if let Some(seq) = logged {
+            self.store.progress.announce(seq);
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,8 @@
 //! LMDB behind the ports of pusher-core and periodic (DESIGN §8, §9).
 //!
 //! One [`Store`] is one directory: recipients ([`pusher_core::Storer`]) and the embedded Periodic server's jobs
-//! ([`periodic::JobStore`]) in one LMDB environment.
+//! ([`periodic::JobStore`]) in one LMDB environment. A [`SearchIndex`] beside it finds recipients by what they are
+//! ([`pusher_core::Search`]).
 //!
 //! ```text
 //! Store            the ports: hands writes to the writer, serves reads itself
@@ -13,12 +14,15 @@
 //!  ├ pushers.rs    what a change does to the table of recipients, and reading them
 //!  ├ index.rs      what it does to their indexes, gathered and written before the commit
 //!  ├ ranks.rs      how many recipients lie where in the list, so that any place of it is found at once
+//!  ├ changes.rs    the log of who changed, for the search index
 //!  ├ jobs.rs       what an operation does to the tables of jobs, and reading them
 //!  ├ pusher_record.rs  how a recipient is encoded
 //!  └ record.rs     how a job is encoded
+//! SearchIndex      search/: the index, the query language and the thread that follows the log
 //! ```
 
 mod batch;
+mod changes;
 mod error;
 mod index;
 mod jobs;
@@ -28,6 +32,7 @@ mod pusher_record;
 mod pushers;
 mod ranks;
 mod record;
+mod search;
 mod store;
 mod tables;
 #[cfg(test)]
@@ -36,4 +41,5 @@ mod writer;
 
 pub use error::OpenError;
 pub use open::{DEFAULT_MAP_SIZE, StoreOptions};
+pub use search::{SearchIndex, SearchStatus};
 pub use store::Store;

@@ -7,6 +7,7 @@ use std::path::Path;
 use heed::byteorder::{BE, ByteOrder};
 use heed::{Env, EnvOpenOptions, WithoutTls};
 
+use crate::changes::{self, Progress};
 use crate::error::OpenError;
 use crate::keys::JobHash;
 use crate::tables::{MAX_DATABASES, Meta, Tables};
@@ -38,11 +39,15 @@ pub(crate) struct Opened {
     pub(crate) env: Env<WithoutTls>,
     pub(crate) tables: Tables,
     pub(crate) hash: JobHash,
+    /// Random for every store, so that an index is not taken for that of another one.
+    pub(crate) identity: [u8; 16],
+    pub(crate) progress: Progress,
     _lock: File,
 }
 
-/// The version of what [`crate::tables`] describes. Version 1 had no `created_counts`, and recipients in JSON.
-const SCHEMA: u32 = 2;
+/// The version of what [`crate::tables`] describes. Version 1 had no `created_counts`, `changes` and `identity`, and
+/// recipients in JSON.
+pub(crate) const SCHEMA: u32 = 2;
 const LOCK_FILE: &str = "store.lock";
 
 /// A multiple of every page size there is.
@@ -51,6 +56,7 @@ const MAP_SIZE_UNIT: u64 = 64 << 10;
 /// Keys of `meta`.
 const SCHEMA_KEY: &str = "schema";
 const HASH_KEY: &str = "hash_key";
+const IDENTITY_KEY: &str = "identity";
 pub(crate) const NEXT_SEQ_KEY: &str = "next_seq";
 
 impl Opened {
@@ -69,7 +75,9 @@ impl Opened {
             tracing::info!(stale, "cleared readers that a dead process left behind");
         }
         let is_new = check_schema(&env, dir)?;
-        let (tables, hash_key) = create_tables(&env, dir, is_new)?;
+        let (tables, hash_key, identity) = create_tables(&env, dir, is_new)?;
+        let last_change = env.read_txn().and_then(|txn| changes::last_entry(&tables, &txn)).map_err(lmdb)?;
+        let progress = Progress::starting_at(last_change);
         if is_new {
             // A commit makes the file durable, not its name.
             #[cfg(unix)]
@@ -77,7 +85,7 @@ impl Opened {
                 .and_then(|dir| dir.sync_all())
                 .map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
         }
-        Ok(Self { env, tables, hash: make_hash(hash_key), _lock: lock })
+        Ok(Self { env, tables, hash: make_hash(hash_key), identity, progress, _lock: lock })
     }
 }
 
@@ -150,26 +158,30 @@ fn check_schema(env: &Env<WithoutTls>, dir: &Path) -> Result<bool, OpenError> {
     }
 }
 
-/// Opens the databases, gives a new store its hash key, and brings one of an earlier version to this one: one
-/// transaction, so that a store is either as it was or whole.
-fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<(Tables, [u8; 16]), OpenError> {
+/// Opens the databases, gives a new store its keys, and brings one of an earlier version to this one: one transaction,
+/// so that a store is either as it was or whole. The hash key and the identity.
+fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<(Tables, [u8; 16], [u8; 16]), OpenError> {
     let lmdb = |source| OpenError::Lmdb { dir: dir.into(), source };
     let mut txn = env.write_txn().map_err(lmdb)?;
     let tables = Tables::create(env, &mut txn).map_err(lmdb)?;
-    if is_new {
-        let mut key = [0; 16];
-        getrandom::fill(&mut key)
-            .map_err(|e| OpenError::System { dir: dir.into(), source: io::Error::other(e.to_string()) })?;
-        tables.meta.put(&mut txn, HASH_KEY, &key).map_err(lmdb)?;
+    let has_identity = tables.meta.get(&txn, IDENTITY_KEY).map_err(lmdb)?.is_some();
+    for (key, is_missing) in [(HASH_KEY, is_new), (IDENTITY_KEY, !has_identity)] {
+        if is_missing {
+            let mut bytes = [0; 16];
+            getrandom::fill(&mut bytes)
+                .map_err(|e| OpenError::System { dir: dir.into(), source: io::Error::other(e.to_string()) })?;
+            tables.meta.put(&mut txn, key, &bytes).map_err(lmdb)?;
+        }
     }
     tables.recount(&mut txn).map_err(lmdb)?;
     tables.meta.put(&mut txn, SCHEMA_KEY, &SCHEMA.to_be_bytes()).map_err(lmdb)?;
-    let hash_key = tables.meta.get(&txn, HASH_KEY).map_err(lmdb)?.and_then(|key| key.try_into().ok());
-    let Some(hash_key) = hash_key else {
-        return Err(OpenError::Damaged { dir: dir.into(), reason: "its hash key is not 16 bytes long".into() });
+    let read = |key| -> Result<[u8; 16], OpenError> {
+        let bytes = tables.meta.get(&txn, key).map_err(lmdb)?.and_then(|bytes| bytes.try_into().ok());
+        bytes.ok_or_else(|| OpenError::Damaged { dir: dir.into(), reason: format!("its {key} is not 16 bytes long") })
     };
+    let (hash_key, identity) = (read(HASH_KEY)?, read(IDENTITY_KEY)?);
     txn.commit().map_err(lmdb)?;
-    Ok((tables, hash_key))
+    Ok((tables, hash_key, identity))
 }
 
 #[cfg(test)]

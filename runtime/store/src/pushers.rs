@@ -36,6 +36,7 @@ impl Batch<'_> {
             }
         }
         self.indexes.gather(id.as_str(), before.as_ref(), after.as_ref());
+        self.log_change(id.as_str(), before.is_none())?;
         Ok(applied)
     }
 }
@@ -44,6 +45,16 @@ impl Opened {
     pub(crate) fn get_pushers(&self, ids: &[PusherId]) -> Result<Vec<Option<Pusher>>, StoreError> {
         let txn = self.env.read_txn().map_err(|e| store_error(&e))?;
         ids.iter().map(|id| self.read_pusher(&txn, id)).collect()
+    }
+
+    /// The recipients with these ids, in the same order, without those that are not there.
+    pub(crate) fn get_pushers_named(&self, ids: &[String]) -> Result<Vec<Pusher>, StoreError> {
+        let txn = self.env.read_txn().map_err(|e| store_error(&e))?;
+        let read = |id: &String| match PusherId::parse(id) {
+            Ok(id) => self.read_pusher(&txn, &id).transpose(),
+            Err(error) => Some(Err(corrupt(format!("pusher {id}"), error.to_string()))),
+        };
+        ids.iter().filter_map(read).collect()
     }
 
     /// Cut by an offset: the place is looked up ([`crate::ranks`]), and read from there.
@@ -85,6 +96,11 @@ impl Opened {
         Ok(PusherList { total, pushers })
     }
 
+    pub(crate) fn count_pushers(&self) -> Result<u64, StoreError> {
+        let txn = self.env.read_txn().map_err(|e| store_error(&e))?;
+        self.tables.pushers.len(&txn).map_err(|e| store_error(&e))
+    }
+
     pub(crate) fn page_of(
         &self,
         scope: &Scope,
@@ -110,7 +126,7 @@ impl Opened {
         Ok(ids)
     }
 
-    fn read_pusher(&self, txn: &RoTxn, id: &PusherId) -> Result<Option<Pusher>, StoreError> {
+    pub(crate) fn read_pusher(&self, txn: &RoTxn, id: &PusherId) -> Result<Option<Pusher>, StoreError> {
         let bytes = self.tables.pushers.get(txn, id.as_str()).map_err(|e| store_error(&e))?;
         bytes.map(|bytes| decode(id, bytes)).transpose()
     }

@@ -53,6 +53,21 @@ impl Store {
         self.writer.close().await;
     }
 
+    /// What the search index reads.
+    pub(crate) fn shared(&self) -> Arc<Opened> {
+        Arc::clone(&self.opened)
+    }
+
+    /// Does what the writer does when the log of changes has grown too long.
+    #[cfg(test)]
+    pub(crate) fn forget_log(&self) {
+        let mut txn = self.opened.env.write_txn().unwrap();
+        let last = crate::changes::last_entry(&self.opened.tables, &txn).unwrap();
+        self.opened.tables.changes.clear(&mut txn).unwrap();
+        self.opened.tables.changes.put(&mut txn, &(last + 1), &[]).unwrap();
+        txn.commit().unwrap();
+    }
+
     #[cfg(test)]
     pub(crate) fn opened(&self) -> &Opened {
         &self.opened

@@ -2,11 +2,12 @@
 //!
 //! | database | key | value |
 //! | --- | --- | --- |
-//! | `meta` | `schema`, `hash_key`, `next_seq` | u32 BE; 16 random bytes; u64 BE |
+//! | `meta` | `schema`, `identity`, `hash_key`, `next_seq` | u32 BE; 16 random bytes each; u64 BE |
 //! | `pushers` | id | a recipient ([`crate::pusher_record`]) |
 //! | `by_created` | createdAt ‖ id | – |
 //! | `created_counts` | first key of a stretch of `by_created` | how many keys it has, u64 BE ([`crate::ranks`]) |
 //! | `by_sender`, `by_tag` | length, sender or tag ‖ id | – |
+//! | `changes` | number, counted up | changed ids ([`crate::changes`]) |
 //! | `jobs` | seq | [`JobRecord`](crate::record::JobRecord) |
 //! | `job_index` | hash of (func, name), 64 bits | seq; one for each job that has this hash |
 //! | `due` | length, func ‖ sched_at ‖ seq | – |
@@ -36,6 +37,7 @@ pub(crate) struct Tables {
     pub(crate) created_counts: Database<Bytes, U64<BE>>,
     pub(crate) by_sender: Index,
     pub(crate) by_tag: Index,
+    pub(crate) changes: Database<U64<BE>, Bytes>,
     pub(crate) jobs: Database<U64<BE>, Bytes>,
     pub(crate) job_index: Database<U64<BE>, U64<BE>>,
     pub(crate) due: Index,
@@ -54,6 +56,7 @@ impl Tables {
             created_counts: env.create_database(txn, Some("created_counts"))?,
             by_sender: env.create_database(txn, Some("by_sender"))?,
             by_tag: env.create_database(txn, Some("by_tag"))?,
+            changes: env.create_database(txn, Some("changes"))?,
             jobs: env.create_database(txn, Some("jobs"))?,
             job_index: env
                 .database_options()
@@ -75,14 +78,21 @@ impl Tables {
             self.created_counts.stat(txn)?,
             self.by_sender.stat(txn)?,
             self.by_tag.stat(txn)?,
+            self.changes.stat(txn)?,
             self.jobs.stat(txn)?,
             self.job_index.stat(txn)?,
             self.due.stat(txn)?,
             self.funcs.stat(txn)?,
         ];
-        let bytes = |stat: &heed::DatabaseStat| {
-            (stat.branch_pages + stat.leaf_pages + stat.overflow_pages) as u64 * u64::from(stat.page_size)
-        };
         Ok(stats.iter().map(bytes).sum())
     }
+
+    /// How many of them are the log of changes.
+    pub(crate) fn log_bytes(&self, txn: &RoTxn) -> heed::Result<u64> {
+        Ok(bytes(&self.changes.stat(txn)?))
+    }
+}
+
+fn bytes(stat: &heed::DatabaseStat) -> u64 {
+    (stat.branch_pages + stat.leaf_pages + stat.overflow_pages) as u64 * u64::from(stat.page_size)
 }

@@ -1,6 +1,7 @@
 //! What the store promises as a whole: the suites of the ports, durability, one opener, a full map, a writer that
 //! survives what it is given.
 
+mod changes;
 mod full;
 mod jobs;
 mod opening;

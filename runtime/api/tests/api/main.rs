@@ -8,4 +8,5 @@ mod bench;
 mod failures;
 mod golden;
 mod limits;
+mod openapi;
 mod paths;

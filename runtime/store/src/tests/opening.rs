@@ -6,7 +6,8 @@ use periodic::{JobOp, JobStore};
 use pusher_core::{StoreError, Storer};
 
 use super::{change, due, funcs, id, job, op, open, put_job, put_pusher};
-use crate::open::pretend_schema;
+use crate::keys::Key;
+use crate::open::{SCHEMA, pretend_schema};
 use crate::{OpenError, Store, StoreOptions};
 
 fn refusal(dir: &std::path::Path, options: StoreOptions) -> OpenError {
@@ -32,6 +33,49 @@ async fn everything_is_there_after_a_restart() {
     assert_eq!(due(&store, "f", None, 9).await, [(5, seq)]);
     assert_eq!(funcs(&store).await, [("f".into(), 1)]);
     assert_eq!(put_job(&store, job("f", "n", 5)).await, (seq + 1, Some(seq)), "the hash key is the same");
+}
+
+/// Makes what version 1 made: no log of changes, no identity.
+fn store_of_version_1(dir: &std::path::Path) {
+    use heed::types::{Bytes, Str, Unit};
+    let mut options = heed::EnvOpenOptions::new();
+    options.max_dbs(16).map_size(1 << 26);
+    #[expect(unsafe_code, reason = "a test's own directory, which nobody else opens")]
+    let env = unsafe { options.open(dir) }.unwrap();
+    let mut txn = env.write_txn().unwrap();
+    let meta: heed::Database<Str, Bytes> = env.create_database(&mut txn, Some("meta")).unwrap();
+    meta.put(&mut txn, "schema", &1_u32.to_be_bytes()).unwrap();
+    meta.put(&mut txn, "hash_key", &[7; 16]).unwrap();
+    let pushers: heed::Database<Str, Bytes> = env.create_database(&mut txn, Some("pushers")).unwrap();
+    let record = br#"{"id":"a","email":"","nickname":"","phoneNumber":"","senders":null,"tags":null,"createdAt":7}"#;
+    pushers.put(&mut txn, "a", &[b"\x01", &record[..]].concat()).unwrap();
+    let by_created: heed::Database<Bytes, Unit> = env.create_database(&mut txn, Some("by_created")).unwrap();
+    by_created.put(&mut txn, Key::created(7, "a").as_bytes(), &()).unwrap();
+    txn.commit().unwrap();
+    env.prepare_for_closing().wait();
+}
+
+#[tokio::test]
+async fn a_store_of_version_1_is_brought_to_this_version_with_all_that_is_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    store_of_version_1(dir.path());
+    let store = open(dir.path());
+    let identity = store.opened().identity;
+    assert_ne!(identity, [0; 16]);
+    assert_eq!(store.list(0, 9).await.unwrap().pushers[0].created_at, 7);
+    change(&store, put_pusher("a", 8)).await.unwrap();
+    assert_eq!(store.opened().progress.committed(), 1);
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!((store.opened().identity, store.opened().progress.committed()), (identity, 1));
+}
+
+#[test]
+fn every_store_has_an_identity_of_its_own() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [a, b] = dirs.each_ref().map(|dir| open(dir.path()).opened().identity);
+    assert_ne!(a, b);
+    assert_eq!(open(dirs[0].path()).opened().identity, a);
 }
 
 #[tokio::test]
@@ -96,11 +140,11 @@ fn the_directory_is_made_for_this_user_only() {
 fn a_store_of_a_later_version_is_refused_untouched() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    pretend_schema(store.opened(), 2);
+    pretend_schema(store.opened(), SCHEMA + 1);
     drop(store);
     let before = fs::read(dir.path().join("data.mdb")).unwrap();
     let error = refusal(dir.path(), StoreOptions::default());
-    assert!(matches!(error, OpenError::TooNew { found: 2, known: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::TooNew { found, known: SCHEMA, .. } if found == SCHEMA + 1), "{error}");
     assert!(error.to_string().contains("restore a backup"), "{error}");
     assert!(fs::read(dir.path().join("data.mdb")).unwrap() == before);
 }

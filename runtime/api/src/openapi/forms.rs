@@ -1,0 +1,203 @@
+//! The shapes of what is sent. Handlers read their fields one by one, in the Go program's way; these say which.
+#![expect(dead_code, reason = "the fields are read by the derives")]
+
+use utoipa::{IntoParams, ToSchema};
+
+/// Which part of a list is asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Window {
+    /// How many recipients to pass over.
+    #[param(required = false, minimum = 0, default = 0)]
+    from: i64,
+    /// How many recipients to answer; more than 100 gives 100.
+    #[param(required = false, minimum = 0, default = 10)]
+    size: i64,
+}
+
+/// Where a list goes on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct After {
+    /// Instead of `from`: what the part before said as `next`; empty to begin. Following it sees everybody who was there
+    /// throughout exactly once, whatever changes meanwhile. `size` is at least 1 then.
+    #[param(required = false)]
+    after: String,
+}
+
+/// What is searched for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// The query: words, `field:word`, `"phrases"`, `+must`, `-must not`, wildcards, or a query in JSON.
+    #[param(min_length = 1, example = "tags:vip +senders:sendmail")]
+    q: String,
+}
+
+/// `{pusher}` in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct PusherInPath {
+    /// The recipient's id: 1 to 222 bytes.
+    #[param(min_length = 1, max_length = 222)]
+    pusher: String,
+}
+
+/// `{tag}` in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct TagInPath {
+    /// The label: 1 to 180 bytes.
+    #[param(min_length = 1, max_length = 180)]
+    tag: String,
+}
+
+/// `{sender}` in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct SenderInPath {
+    /// The channel's name: 1 to 180 bytes, not beginning with `dead:`.
+    #[param(min_length = 1, max_length = 180, example = "sendmail")]
+    sender: String,
+}
+
+/// A recipient to create, or fields of one to set.
+#[derive(ToSchema)]
+pub(crate) struct CreateForm {
+    /// The application's own id for the recipient: 1 to 222 bytes.
+    #[schema(min_length = 1, max_length = 222, examples("lupino"))]
+    pusher: String,
+    /// E-mail address.
+    #[schema(required = false)]
+    email: String,
+    /// Name to address the recipient by.
+    #[schema(required = false)]
+    nickname: String,
+    /// Telephone number.
+    #[schema(required = false, rename = "phoneNumber")]
+    phone_number: String,
+    /// When the recipient came to be, in Unix seconds. The list is newest first by it.
+    #[schema(required = false, rename = "createdAt")]
+    created_at: i64,
+}
+
+/// Fields of a recipient to set; an empty one leaves what is there.
+#[derive(ToSchema)]
+pub(crate) struct UpdateForm {
+    /// E-mail address.
+    #[schema(required = false)]
+    email: String,
+    /// Name to address the recipient by.
+    #[schema(required = false)]
+    nickname: String,
+    /// Telephone number.
+    #[schema(required = false, rename = "phoneNumber")]
+    phone_number: String,
+    /// When the recipient came to be, in Unix seconds.
+    #[schema(required = false, rename = "createdAt")]
+    created_at: i64,
+}
+
+/// Whose channel is switched.
+#[derive(ToSchema)]
+pub(crate) struct SwitchForm {
+    /// The recipient's id.
+    #[schema(min_length = 1, max_length = 222, examples("lupino"))]
+    pusher: String,
+}
+
+/// What is cancelled.
+#[derive(ToSchema)]
+pub(crate) struct CancelForm {
+    /// The name that the push or pushall was answered with: 1 to 255 bytes.
+    #[schema(min_length = 1, max_length = 255, examples("lupino_5d41402abc4b2a76b9719d911017c592"))]
+    name: String,
+}
+
+/// A message to one recipient, as a form.
+#[derive(ToSchema)]
+pub(crate) struct PushForm {
+    /// The recipient's id.
+    #[schema(min_length = 1, max_length = 222, examples("lupino"))]
+    pusher: String,
+    /// What to say, in the sender's own terms.
+    #[schema(min_length = 1, examples("{\"subject\": \"hello\", \"text\": \"Hi {{.NickName}}\"}"))]
+    data: String,
+    /// When to send it, in Unix seconds; 0 or the past: now.
+    #[schema(required = false, default = 0)]
+    schedat: i64,
+    /// Push although the recipient has not switched the channel on.
+    #[schema(required = false, default = "false", pattern = "^(1|t|T|TRUE|true|True|0|f|F|FALSE|false|False)$")]
+    force: String,
+}
+
+/// A message to one recipient, as JSON. Keys match whatever their case.
+#[derive(ToSchema)]
+pub(crate) struct PushJson {
+    /// The recipient's id.
+    #[schema(min_length = 1, max_length = 222, examples("lupino"))]
+    pusher: String,
+    /// What to say, in the sender's own terms.
+    #[schema(min_length = 1, examples("{\"subject\": \"hello\", \"text\": \"Hi {{.NickName}}\"}"))]
+    data: String,
+    /// When to send it, in Unix seconds, as text; empty, 0 or the past: now.
+    #[schema(pattern = "^([+-]?[0-9]+)?$", default = "0")]
+    schedat: Option<String>,
+    /// Push although the recipient has not switched the channel on.
+    #[schema(default = false)]
+    force: Option<bool>,
+}
+
+/// A message to every recipient that has the channel switched on, as a form.
+#[derive(ToSchema)]
+pub(crate) struct PushAllForm {
+    /// What to say, in the sender's own terms.
+    #[schema(min_length = 1)]
+    data: String,
+    /// Only to those that have this label; empty: to all.
+    #[schema(required = false, max_length = 180)]
+    tag: String,
+    /// When to send it, in Unix seconds; 0 or the past: now.
+    #[schema(required = false, default = 0)]
+    schedat: i64,
+}
+
+/// A message to every recipient that has the channel switched on, as JSON. Keys match whatever their case.
+#[derive(ToSchema)]
+pub(crate) struct PushAllJson {
+    /// What to say, in the sender's own terms.
+    #[schema(min_length = 1)]
+    data: String,
+    /// Only to those that have this label; empty: to all.
+    #[schema(max_length = 180)]
+    tag: Option<String>,
+    /// When to send it, in Unix seconds, as text; empty, 0 or the past: now.
+    #[schema(pattern = "^([+-]?[0-9]+)?$", default = "0")]
+    schedat: Option<String>,
+}
+
+/// A line of a bulk request: a recipient to create, or fields of one to set. A key that is absent leaves what is there;
+/// `null` is the empty value. Other keys are an error of the line.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BulkLine {
+    /// The application's own id for the recipient: 1 to 222 bytes.
+    #[schema(min_length = 1, max_length = 222)]
+    id: String,
+    /// E-mail address.
+    email: Option<String>,
+    /// Name to address the recipient by.
+    nickname: Option<String>,
+    /// Telephone number.
+    #[schema(rename = "phoneNumber")]
+    phone_number: Option<String>,
+    /// When the recipient came to be, in Unix seconds.
+    #[schema(rename = "createdAt")]
+    created_at: Option<i64>,
+    /// The channels that are switched on, in place of all that were: each 1 to 180 bytes.
+    #[schema(max_items = 64)]
+    senders: Option<Vec<String>>,
+    /// The labels, in place of all that were: each 1 to 180 bytes.
+    #[schema(max_items = 256)]
+    tags: Option<Vec<String>>,
+}
