@@ -12,4 +12,5 @@ mod golden;
 mod hostile;
 mod kill;
 mod queue;
+mod search;
 mod startup;

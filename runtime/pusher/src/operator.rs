@@ -14,8 +14,9 @@ use crate::docs;
 /// Says whether the process can do its work.
 #[async_trait]
 pub trait Ready: Send + Sync {
-    /// `Ok` if it can; a sentence that says what is missing if not.
-    async fn ready(&self) -> Result<(), String>;
+    /// `Ok` if it can, with a sentence about what does not work beside its work (searching), if anything; a sentence that
+    /// says what is missing if not.
+    async fn ready(&self) -> Result<Option<String>, String>;
 }
 
 /// `/livez` (200 while the process runs), `/readyz` (200, or 503 with the reason), and the description of the API that is
@@ -27,7 +28,8 @@ pub fn router(ready: Arc<dyn Ready>, api: &str) -> Router {
 
 async fn readyz(State(ready): State<Arc<dyn Ready>>) -> (StatusCode, String) {
     match ready.ready().await {
-        Ok(()) => (StatusCode::OK, "ready\n".into()),
+        Ok(None) => (StatusCode::OK, "ready\n".into()),
+        Ok(Some(but)) => (StatusCode::OK, format!("ready, but {but}\n")),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
     }
 }

@@ -11,7 +11,7 @@ use periodic::transport::BindError;
 use periodic::{Client, ClientOptions, Connect, Handle, JobStoreError, Listener, Server, ServerOptions, SystemClock};
 use pusher_api::{Gate, Options};
 use pusher_core::{Queue, Service, Storer};
-use pusher_store::{OpenError, Store, StoreOptions};
+use pusher_store::{OpenError, SearchIndex, SearchStatus, Store, StoreOptions};
 use pusher_worker::{Worker, WorkerOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -23,6 +23,9 @@ use crate::config::{Connections, PeriodicChoice, ServeConfig};
 use crate::operator::{self, Ready};
 use crate::senders::{self, SendersError};
 use crate::{files, http};
+
+/// The search index's directory in the work directory.
+const SEARCH_DIR: &str = "search-index";
 
 /// How long requests that were being served at the stop may take.
 const DRAIN_REQUESTS: Duration = Duration::from_secs(10);
@@ -80,10 +83,11 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     let connections = config.connections.within(files::raise_limit());
     let store_options = StoreOptions { map_size: config.map_size, ..StoreOptions::default() };
     let store = Arc::new(Store::open(&config.work_dir, store_options)?);
+    let search = Arc::new(SearchIndex::open(&store, &config.work_dir.join(SEARCH_DIR))?);
     // Each part has a stop of its own, because they stop one after another.
     let stop_accepting_jobs = CancellationToken::new();
     let (periodic, queue, connector) = periodic(&config, &store, &stop_accepting_jobs, &say).await?;
-    let service = Service::new(store.clone(), queue.clone(), config.prefix.clone());
+    let service = Service::new(store.clone(), queue.clone(), config.prefix.clone()).with_search(search.clone());
 
     let stop_worker = CancellationToken::new();
     let worker = match &config.senders {
@@ -99,11 +103,11 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     };
 
     let stop_operator = CancellationToken::new();
-    let ready = Arc::new(Parts { store: store.clone(), periodic: periodic.probe(), stop: stop.clone() });
+    let parts = Parts { store: store.clone(), search: search.clone(), periodic: periodic.probe(), stop: stop.clone() };
     let api_url = format!("http://{}", address(&api_listener));
     say(&format!("api: {api_url}"));
     say(&format!("operator: http://{}", address(&admin_listener)));
-    let operator = serve_http(admin_listener, operator::router(ready, &api_url), connections, &stop_operator);
+    let operator = serve_http(admin_listener, operator::router(Arc::new(parts), &api_url), connections, &stop_operator);
     let gate = Gate::new(config.limits.concurrent);
     let options = Options { limits: config.limits, auth: config.auth, gate: Some(gate.clone()) };
     let (stop_api, router) = (CancellationToken::new(), pusher_api::router(service, options));
@@ -125,6 +129,7 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     periodic.stop().await;
     stop_operator.cancel();
     drain("the operator listener", Duration::from_secs(1), operator).await;
+    search.close().await;
     store.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -188,22 +193,27 @@ enum Probe {
 /// What must work for `/readyz` to say so.
 struct Parts {
     store: Arc<Store>,
+    search: Arc<SearchIndex>,
     periodic: Probe,
     stop: CancellationToken,
 }
 
 #[async_trait]
 impl Ready for Parts {
-    async fn ready(&self) -> Result<(), String> {
+    async fn ready(&self) -> Result<Option<String>, String> {
         if self.stop.is_cancelled() {
             return Err("stopping".into());
         }
         self.store.get(&[]).await.map_err(|error| error.to_string())?;
         match &self.periodic {
-            Probe::Embedded(handle) if handle.is_running() => Ok(()),
-            Probe::Embedded(_) => Err("the embedded Periodic server has ended".into()),
-            Probe::External(client) => client.ping().await.map_err(|error| error.to_string()),
+            Probe::Embedded(handle) if handle.is_running() => {}
+            Probe::Embedded(_) => return Err("the embedded Periodic server has ended".into()),
+            Probe::External(client) => client.ping().await.map_err(|error| error.to_string())?,
         }
+        Ok(match self.search.status() {
+            SearchStatus::Ready => None,
+            SearchStatus::Building(why) | SearchStatus::Failed(why) => Some(why),
+        })
     }
 }
 

@@ -89,7 +89,8 @@ impl Opened {
     }
 }
 
-fn create_private(dir: &Path) -> io::Result<()> {
+/// Makes a directory that only this user may read.
+pub(crate) fn create_private(dir: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

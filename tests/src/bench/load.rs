@@ -87,7 +87,7 @@ async fn connection(plan: Plan, next: Arc<AtomicU64>, started: Instant) -> io::R
 }
 
 /// Reads one answer, which must be a 200 with a content length.
-async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> {
+pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.clear();
     loop {
         if stream.read_buf(buffer).await? == 0 {

@@ -5,6 +5,7 @@ pub mod accept;
 pub mod deliver;
 pub mod load;
 pub mod sandbox;
+pub mod search;
 
 use serde_json::json;
 

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use pusher_tests::bench::load::BareRoute;
-use pusher_tests::bench::{Figure, accept, deliver, sandbox};
+use pusher_tests::bench::{Figure, accept, deliver, sandbox, search};
 
-const NAMES: [&str; 3] = ["accept", "sandbox", "deliver"];
+const NAMES: [&str; 4] = ["accept", "search", "sandbox", "deliver"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -24,6 +24,7 @@ async fn main() -> ExitCode {
     for name in names {
         let figures = match *name {
             "accept" => accept::run().await,
+            "search" => search::run().await,
             "sandbox" => sandbox::run().await,
             _ => deliver::run().await,
         };

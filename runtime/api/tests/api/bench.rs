@@ -11,8 +11,8 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, Request};
 use pusher_api::Options;
 use pusher_core::{
-    Applied, JobKey, NewJob, Prefix, Pusher, PusherChange, PusherId, PusherList, Queue, QueueError, Scope, Service,
-    StoreError, Storer,
+    Applied, Cursor, JobKey, NewJob, Prefix, Pusher, PusherChange, PusherId, PusherList, Queue, QueueError, Scope,
+    Service, StoreError, Storer,
 };
 use tower::ServiceExt;
 
@@ -57,6 +57,14 @@ impl Answer {
     }
 }
 
+/// What `router` answers.
+pub(crate) async fn answer(router: &Router, request: Request<Body>) -> Answer {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    Answer { status: parts.status.as_u16(), headers: parts.headers, body: String::from_utf8(body.into()).unwrap() }
+}
+
 impl Bench {
     pub(crate) fn new() -> Self {
         Self::with_options(Options::default())
@@ -69,10 +77,7 @@ impl Bench {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = to_bytes(body, usize::MAX).await.unwrap();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body: String::from_utf8(body.into()).unwrap() }
+        answer(&self.router, request).await
     }
 
     /// POSTs `body`; an empty content type is none.
@@ -151,6 +156,13 @@ impl Storer for MemoryStore {
         let total = all.len() as u64;
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         Ok(PusherList { total, pushers: all.into_iter().skip(from).take(size).collect() })
+    }
+
+    async fn list_after(&self, after: Option<&Cursor>, size: usize) -> Result<PusherList, StoreError> {
+        let PusherList { total, pushers } = self.list(0, usize::MAX).await?;
+        let place = |p: &Pusher| (p.created_at, p.id.clone());
+        let is_behind = |p: &Pusher| after.is_none_or(|after| place(p) < (after.created_at, after.id.clone()));
+        Ok(PusherList { total, pushers: pushers.into_iter().filter(is_behind).take(size).collect() })
     }
 
     async fn page(&self, _: &Scope, _: Option<&PusherId>, _: usize) -> Result<Vec<PusherId>, StoreError> {

@@ -55,7 +55,7 @@ async fn what_is_not_a_path_is_not_found() {
         "/pusher/sample/other",
         "/pusher/pushers/x/y",
         "/pusher/pushers/x/y/z/",
-        "/pusher/search/",
+        "/pusher/search",
     ] {
         let answer = bench.get(target).await;
         let got = (answer.status, answer.content_type(), answer.body.as_str());

@@ -13,6 +13,7 @@ use tantivy::{Index, IndexSettings, TantivyError};
 
 use super::directory::{IndexDirectory, NEW};
 use super::fields::{self, Fields};
+use crate::open::create_private;
 
 /// Opens a directory for tantivy; another one than [`on_disk`] only in tests of a full disk.
 pub(crate) type OpenDirectory = fn(&Path) -> Result<Box<dyn Directory>, TantivyError>;
@@ -96,7 +97,8 @@ pub(crate) fn create(dir: &Path, fields: &Fields, directory: OpenDirectory) -> R
 
 /// Removes what tantivy made.
 fn clear(dir: &Path) -> io::Result<()> {
-    fs::create_dir_all(dir)?;
+    // What is in it says as much of recipients as the store does.
+    create_private(dir)?;
     let files: Vec<PathBuf> = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     for file in files.iter().filter(|file| is_ours(file)) {
         match fs::remove_file(file) {

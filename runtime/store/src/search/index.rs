@@ -36,7 +36,7 @@ const ADMITTED: usize = 256;
 pub struct SearchIndex {
     shared: Arc<Shared>,
     admitted: Semaphore,
-    /// One for each core, so that searches cannot starve what else needs threads.
+    /// One for every two cores, so that searches leave room for everything else.
     running: Semaphore,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -83,7 +83,7 @@ impl SearchIndex {
         Ok(Self {
             shared,
             admitted: Semaphore::new(ADMITTED),
-            running: Semaphore::new(cores),
+            running: Semaphore::new(cores.div_ceil(2)),
             thread: Mutex::new(Some(thread)),
         })
     }

@@ -6,6 +6,7 @@
 //!  ├ translate.rs  from the meaning to tantivy's queries
 //!  │  ├ fields.rs  the fields, and a recipient as a document
 //!  │  ├ words.rs   how text becomes words
+//!  │  ├ whole.rs   all of several tags and senders
 //!  │  ├ expand.rs  queries that stand for many words
 //!  │  ├ pattern.rs wildcards and regular expressions, compiled
 //!  │  └ machine.rs and run over a dictionary
@@ -37,6 +38,7 @@ mod query;
 #[cfg(test)]
 mod tests;
 mod translate;
+mod whole;
 mod words;
 mod writer;
 

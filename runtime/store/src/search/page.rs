@@ -7,7 +7,8 @@ use std::io;
 
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::columnar::StrColumn;
-use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader, TantivyError};
+use tantivy::query::Weight;
+use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, Score, SegmentOrdinal, SegmentReader, TantivyError};
 
 use super::fields::Fields;
 
@@ -73,6 +74,34 @@ impl Collector for Page {
         self.scored && self.size > 0
     }
 
+    /// As the default does it, but where recipients have been deleted the living are still taken in blocks.
+    fn collect_segment(
+        &self,
+        weight: &dyn Weight,
+        ord: SegmentOrdinal,
+        reader: &SegmentReader,
+    ) -> tantivy::Result<Ranked> {
+        let mut page = self.for_segment(ord, reader)?;
+        match (self.requires_scoring(), reader.alive_bitset()) {
+            (true, None) => weight.for_each(reader, &mut |doc, score| page.collect(doc, score))?,
+            (true, Some(alive)) => weight.for_each(reader, &mut |doc, score| {
+                if alive.is_alive(doc) {
+                    page.collect(doc, score);
+                }
+            })?,
+            (false, None) => weight.for_each_no_score(reader, &mut |docs| page.collect_block(docs))?,
+            (false, Some(alive)) => {
+                let mut living = Vec::with_capacity(COLLECT_BLOCK_BUFFER_LEN);
+                weight.for_each_no_score(reader, &mut |docs| {
+                    living.clear();
+                    living.extend(docs.iter().filter(|doc| alive.is_alive(**doc)));
+                    page.collect_block(&living);
+                })?;
+            }
+        }
+        Ok(page.harvest())
+    }
+
     fn merge_fruits(&self, segments: Vec<Ranked>) -> tantivy::Result<Found> {
         let total = segments.iter().map(|segment| segment.total).sum();
         let mut segments: Vec<_> = segments.into_iter().filter(|segment| !segment.hits.is_empty()).collect();
@@ -104,6 +133,9 @@ impl SegmentCollector for SegmentPage {
 
     fn collect(&mut self, doc: DocId, score: Score) {
         self.total += 1;
+        if self.best.len() >= self.keep && self.best.peek().is_none_or(|worst| worst.0.score > score) {
+            return;
+        }
         if let Some(ord) = self.ids.ords().first(doc) {
             self.rank(Hit { score, ord });
         }

@@ -13,6 +13,7 @@ use super::fields::{Fields, Searched};
 use super::limits;
 use super::pattern::Pattern;
 use super::query::{Bool, Field as Name, Fuzziness, Kind, Piece, Query, QueryError, Range};
+use super::whole::AllWords;
 use super::words::{lower_case, words};
 
 /// A query that may find somebody.
@@ -20,6 +21,8 @@ pub(crate) struct Hits {
     pub(crate) query: Box<dyn tantivy::query::Query>,
     /// Has every hit the same score?
     pub(crate) uniform: bool,
+    /// The whole word that is all that the query asks for.
+    word: Option<Term>,
 }
 
 /// Why there is no translation.
@@ -63,7 +66,7 @@ enum Clause {
 
 impl Clause {
     fn new(query: impl tantivy::query::Query, uniform: bool) -> Self {
-        Self::Hits(Hits { query: Box::new(query), uniform })
+        Self::Hits(Hits { query: Box::new(query), uniform, word: None })
     }
 }
 
@@ -110,6 +113,8 @@ impl<'a> Translator<'a> {
                 let pieces: Vec<_> = prefix.chars().map(Piece::Char).chain([Piece::Many]).collect();
                 self.wildcard(field, &pieces, at)?
             }
+            // Nobody is without an id, so this spares the reading of everybody's words.
+            Kind::Wildcard { field: None, pattern } if pattern[..] == [Piece::Many] => self.everything(at)?,
             Kind::Wildcard { field, pattern } => self.wildcard(field, pattern, at)?,
             Kind::Regexp { field, pattern } => match self.fields.named(field.as_deref()) {
                 Searched::Words(field) | Searched::Whole(field) | Searched::All { words: field, .. } => {
@@ -128,7 +133,7 @@ impl<'a> Translator<'a> {
         };
         Ok(match clause {
             #[expect(clippy::float_cmp, reason = "exactly 1 is what it is when nothing is said")]
-            Clause::Hits(Hits { query: hits, uniform }) if query.boost != 1.0 => {
+            Clause::Hits(Hits { query: hits, uniform, .. }) if query.boost != 1.0 => {
                 Clause::new(BoostQuery::new(hits, query.boost), uniform)
             }
             clause => clause,
@@ -198,7 +203,9 @@ impl<'a> Translator<'a> {
         // Whole words are there or not; words of a text count by how often and in how much text.
         let uniform = self.fields.schema.get_field_entry(field).field_type().index_record_option()
             == Some(IndexRecordOption::Basic);
-        Ok(Clause::new(TermQuery::new(term, IndexRecordOption::WithFreqs), uniform))
+        let word = uniform.then(|| term.clone());
+        let query = Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs));
+        Ok(Clause::Hits(Hits { query, uniform, word }))
     }
 
     /// Who has a word like this one. Who has the very word comes first.
@@ -328,9 +335,13 @@ fn found(clauses: Vec<Clause>) -> Vec<Hits> {
 /// Who is found by all clauses. None at all finds nobody, as in bleve.
 fn every_one(clauses: Vec<Clause>) -> Clause {
     let count = clauses.len();
-    let hits = found(clauses);
+    let mut hits = found(clauses);
     if hits.len() < count || hits.is_empty() {
         return Clause::Nothing;
+    }
+    if hits.iter().filter(|hits| hits.word.is_some()).count() > 1 {
+        let words = hits.extract_if(.., |hits| hits.word.is_some()).filter_map(|hits| hits.word).collect();
+        hits.push(Hits { query: Box::new(AllWords(words)), uniform: true, word: None });
     }
     let uniform = hits.iter().all(|hits| hits.uniform);
     combine(Occur::Must, hits, 0, uniform)

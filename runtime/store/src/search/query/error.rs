@@ -35,7 +35,7 @@ impl QueryError {
 impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.at {
-            Some(at) => write!(f, "the query is wrong at character {at}: {}", self.sentence),
+            Some(at) => write!(f, "the query is refused at character {at}: {}", self.sentence),
             None => write!(f, "the query is refused: {}", self.sentence),
         }
     }

@@ -139,6 +139,7 @@ async fn wildcards_stand_for_letters() {
         ("id:lup?", vec![]),
         ("email:*ubuntu", vec!["lupino"]),
         ("email:*", vec!["lupino", "marty", "a/b:c"]),
+        ("*", ALL.to_vec()),
         ("tags:*", vec!["lupino", "lupine", "marty", "a/b:c"]),
         ("tags:a*b", vec!["a/b:c"]),
         ("tags:F*", vec!["marty"]),

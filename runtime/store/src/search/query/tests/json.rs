@@ -102,7 +102,7 @@ fn what_is_no_json_is_refused_where_it_ceases_to_be() {
     ] {
         let (found_at, sentence) = refused(text);
         assert_eq!(found_at, at, "{text}: {sentence}");
-        assert!(sentence.starts_with(&format!("the query is wrong at character {at}: {says}")), "{text}: {sentence}");
+        assert!(sentence.starts_with(&format!("the query is refused at character {at}: {says}")), "{text}: {sentence}");
     }
 }
 
@@ -138,7 +138,7 @@ fn what_is_json_and_no_query_is_refused_where_it_is_wrong() {
     ] {
         let (found_at, sentence) = refused(text);
         assert_eq!(found_at, at, "{text}: {sentence}");
-        assert!(sentence.starts_with(&format!("the query is wrong at character {at}: {says}")), "{text}: {sentence}");
+        assert!(sentence.starts_with(&format!("the query is refused at character {at}: {says}")), "{text}: {sentence}");
     }
 }
 

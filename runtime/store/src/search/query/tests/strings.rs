@@ -168,6 +168,9 @@ fn a_refusal_says_where_and_what_was_expected() {
     ] {
         let (found_at, sentence) = refused(text);
         assert_eq!(found_at, at, "{text:?}: {sentence}");
-        assert!(sentence.starts_with(&format!("the query is wrong at character {at}: {says}")), "{text:?}: {sentence}");
+        assert!(
+            sentence.starts_with(&format!("the query is refused at character {at}: {says}")),
+            "{text:?}: {sentence}"
+        );
     }
 }
