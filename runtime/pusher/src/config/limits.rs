@@ -39,6 +39,7 @@ impl LimitSettings {
             body: self.body.map_or(Ok(limits.body), body)?,
             timeout: self.timeout.map_or(limits.timeout, Time::duration),
             concurrent: at_least_one("requests", self.requests, limits.concurrent)?,
+            ..limits
         };
         let connections = Connections {
             most: at_least_one("connections", self.connections, connections.most)?,
