@@ -21,9 +21,10 @@ impl House {
         Self { dir, server }
     }
 
-    /// `pusher ARGS --api …` with `input` as its standard input.
+    /// `pusher ARGS --api …` with `input` as its standard input. What is behind a `--` stays behind it.
     pub(crate) async fn run_with(&self, args: &[&str], input: &[u8]) -> Ended {
-        run(&[args, &["--api", &self.server.api]].concat(), input).await
+        let (options, names) = args.split_at(args.iter().position(|arg| *arg == "--").unwrap_or(args.len()));
+        run(&[options, &["--api", &self.server.api], names].concat(), input).await
     }
 
     pub(crate) async fn run(&self, args: &[&str]) -> Ended {
@@ -83,7 +84,7 @@ async fn a_list_is_a_table_for_people_and_json_lines_for_programs() {
     }
     assert_eq!(
         house.run(&["pushers", "list", "--size", "2"]).await.ok(),
-        "ID             NICKNAME  EMAIL  PHONE  SENDERS  TAGS  CREATED\n\
+        "ID            NICKNAME  EMAIL  PHONE  SENDERS  TAGS  CREATED\n\
          new\\u{1b}[2J                          s        t     1970-01-01T00:00:03Z\n\
          日本                                  s        t     1970-01-01T00:00:02Z\n\
          1 to 2 of 3; --from 2 shows the next ones\n"
