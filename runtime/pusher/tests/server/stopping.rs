@@ -72,7 +72,7 @@ async fn nothing_that_was_accepted_is_lost() {
                 let form = format!("pusher=lupino&data={client}-{}&schedat=4102444800", accepted.len());
                 match api.post("/pusher/sample/push", &form).await {
                     Ok(answer) if answer.status == 200 => {
-                        accepted.push(answer.body.split('"').nth(3).unwrap().to_owned())
+                        accepted.push(answer.body.split('"').nth(3).unwrap().to_owned());
                     }
                     Ok(answer) => {
                         assert!(is_sent_away(&answer), "{answer:?}");
