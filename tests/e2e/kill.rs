@@ -58,6 +58,16 @@ impl Place {
         Pusher::worker(server, &self.senders()).await
     }
 
+    /// Server and worker with a message that the provider has seen and does not answer.
+    async fn sending(&mut self) -> (Pusher, Pusher) {
+        self.provider.play([Trick::Hold]);
+        let (server, rest) = self.open().await;
+        let worker = self.worker(&server).await;
+        rest.push("sendmail", "lupino", HELLO).await;
+        self.provider.seen(1).await;
+        (server, worker)
+    }
+
     fn senders(&self) -> PathBuf {
         self.dir.path().join("senders")
     }
@@ -81,11 +91,7 @@ async fn serve_killed_after_a_200_and_before_delivery_delivers_after_its_restart
 #[tokio::test]
 async fn a_worker_killed_in_mid_send_leaves_the_message_to_the_next_one() {
     let mut place = Place::new().await;
-    place.provider.play([Trick::Hold]);
-    let (server, rest) = place.open().await;
-    let worker = place.worker(&server).await;
-    rest.push("sendmail", "lupino", HELLO).await;
-    place.provider.seen(1).await;
+    let (server, worker) = place.sending().await;
     worker.kill().await;
 
     let worker = place.worker(&server).await;
@@ -113,11 +119,7 @@ async fn a_worker_waits_for_its_server_to_come_back() {
 #[tokio::test]
 async fn a_worker_told_to_stop_finishes_what_it_is_sending() {
     let mut place = Place::new().await;
-    place.provider.play([Trick::Hold]);
-    let (server, rest) = place.open().await;
-    let worker = place.worker(&server).await;
-    rest.push("sendmail", "lupino", HELLO).await;
-    place.provider.seen(1).await;
+    let (server, worker) = place.sending().await;
     let (status, ()) = tokio::join!(worker.stop(), async {
         sleep(Duration::from_millis(500)).await;
         place.provider.release();

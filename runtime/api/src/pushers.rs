@@ -9,7 +9,7 @@ use pusher_core::{ContactFields, Cursor, PusherId};
 use crate::error::ApiError;
 use crate::form::{Form, integer};
 use crate::openapi::forms::{After, CreateForm, PusherInPath, Query, TagInPath, UpdateForm, Window};
-use crate::openapi::refusals::{Always, Writing};
+use crate::openapi::refusals::{Always, NoSuchPusher, Writing};
 use crate::openapi::shapes::Listed;
 use crate::openapi::{self, FORM};
 use crate::path::{Named, OfPusher, OfTag};
@@ -117,10 +117,7 @@ pub(crate) async fn create(State(api): State<Arc<Api>>, request: Request) -> Res
     responses(
         (status = 200, description = "The recipient.", body = OnePusher),
         (status = 400, description = "The name in the path cannot be one.", body = Refused),
-        (status = 404, description = "There is no such recipient; a line of text if the path lacks a name.", content(
-            (Refused = "application/json"),
-            (String = "text/plain"),
-        )),
+        NoSuchPusher,
         Always,
     ),
 )]
@@ -141,10 +138,7 @@ pub(crate) async fn get(State(api): State<Arc<Api>>, Named(of): Named<OfPusher>)
     responses(
         (status = 200, description = "The fields are set.", body = Done),
         (status = 400, description = "A field or the name in the path is not what it can be.", body = Refused),
-        (status = 404, description = "There is no such recipient; a line of text if the path lacks a name.", content(
-            (Refused = "application/json"),
-            (String = "text/plain"),
-        )),
+        NoSuchPusher,
         Always,
         Writing,
     ),
@@ -193,10 +187,7 @@ pub(crate) async fn delete(State(api): State<Arc<Api>>, Named(of): Named<OfPushe
     responses(
         (status = 200, description = "The recipient has the tag now.", body = Done),
         (status = 400, description = "A name in the path cannot be one.", body = Refused),
-        (status = 404, description = "There is no such recipient; a line of text if the path lacks a name.", content(
-            (Refused = "application/json"),
-            (String = "text/plain"),
-        )),
+        NoSuchPusher,
         Always,
         Writing,
     ),
@@ -216,10 +207,7 @@ pub(crate) async fn add_tag(State(api): State<Arc<Api>>, Named(of): Named<OfTag>
     responses(
         (status = 200, description = "The recipient has no such tag now.", body = Done),
         (status = 400, description = "A name in the path cannot be one.", body = Refused),
-        (status = 404, description = "There is no such recipient; a line of text if the path lacks a name.", content(
-            (Refused = "application/json"),
-            (String = "text/plain"),
-        )),
+        NoSuchPusher,
         Always,
         Writing,
     ),

@@ -50,8 +50,10 @@ pub fn router(service: Service, options: impl Into<Options>) -> Router {
     let gate = gate.unwrap_or_else(|| Gate::new(limits.concurrent));
     // The guard is before the signature: reading the body that is signed takes room and time.
     let served = |router: Router<Arc<Api>>, limits: &Limits| {
-        let auth = auth.clone().map(|auth| auth.body(limits.body).scope(needed_scope));
-        let router = if let Some(auth) = auth { router.layer(auth) } else { router };
+        let router = match &auth {
+            Some(auth) => router.layer(auth.clone().body(limits.body).scope(needed_scope)),
+            None => router,
+        };
         router.layer(Guard::new(gate.clone(), limits))
     };
     let router = Router::from(documented())

@@ -12,7 +12,7 @@ use crate::form::{Form, integer};
 use crate::openapi::forms::{
     CancelForm, PushAllForm as PushAllShape, PushAllJson, PushForm as PushShape, PushJson, SenderInPath, SwitchForm,
 };
-use crate::openapi::refusals::{Always, Writing};
+use crate::openapi::refusals::{Always, NoSuchPusher, Writing};
 use crate::openapi::shapes::NotBound;
 use crate::openapi::{self, FORM};
 use crate::path::{Named, OfSender};
@@ -30,10 +30,7 @@ use crate::routes::Api;
     responses(
         (status = 200, description = "The channel is on now.", body = Done),
         (status = 400, description = "A field or the name in the path is not what it can be.", body = Refused),
-        (status = 404, description = "There is no such recipient; a line of text if the path lacks a name.", content(
-            (Refused = "application/json"),
-            (String = "text/plain"),
-        )),
+        NoSuchPusher,
         Always,
         Writing,
     ),
@@ -59,10 +56,7 @@ pub(crate) async fn add(
     responses(
         (status = 200, description = "The channel is off now.", body = Done),
         (status = 400, description = "A field or the name in the path is not what it can be.", body = Refused),
-        (status = 404, description = "There is no such recipient; a line of text if the path lacks a name.", content(
-            (Refused = "application/json"),
-            (String = "text/plain"),
-        )),
+        NoSuchPusher,
         Always,
         Writing,
     ),
@@ -95,10 +89,7 @@ pub(crate) async fn remove(
     responses(
         (status = 200, description = "The message is accepted.", body = Accepted),
         (status = 400, description = "The body does not bind, or a field or the name in the path is not what it can be.", body = NotBound),
-        (status = 404, description = "There is no such recipient; a line of text if the path lacks a name.", content(
-            (Refused = "application/json"),
-            (String = "text/plain"),
-        )),
+        NoSuchPusher,
         (status = 406, description = "The recipient has not switched the channel on.", body = Refused),
         (status = 415, description = "The body has another content type, or none.", body = Vec<BindingError>),
         Always,

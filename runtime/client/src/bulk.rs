@@ -1,5 +1,7 @@
 //! Many recipients in one request: what is set on each, and what the server did with it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use pusher_core::{Applied, Pusher, PusherFields, PusherId, SenderName, Tag};
 use reqwest::Method;
@@ -47,7 +49,7 @@ impl Batch {
     /// # Errors
     /// [`BatchError::Full`] if there is no room for it; the batch is as it was.
     pub fn add(&mut self, id: &PusherId, fields: &PusherFields) -> Result<(), BatchError> {
-        self.add_json(&Record::new(id, fields))
+        self.add_json(&BulkLine::new(id, fields))
     }
 
     /// Makes the recipient exactly this, whether it is there or not.
@@ -101,35 +103,43 @@ impl Batch {
     }
 }
 
-/// A line of a batch: a key that is not there leaves what is there.
-#[derive(Serialize)]
+/// A line of a bulk request, as it is sent: a key that is not there leaves what is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Record<'a> {
-    id: &'a PusherId,
+pub struct BulkLine<'a> {
+    /// The recipient's id.
+    pub id: &'a str,
+    /// E-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<&'a str>,
+    pub email: Option<&'a str>,
+    /// Name to address the recipient by.
     #[serde(skip_serializing_if = "Option::is_none")]
-    nickname: Option<&'a str>,
+    pub nickname: Option<&'a str>,
+    /// Telephone number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    phone_number: Option<&'a str>,
+    pub phone_number: Option<&'a str>,
+    /// The channels that are switched on, in place of all that were.
     #[serde(skip_serializing_if = "Option::is_none")]
-    created_at: Option<i64>,
+    pub senders: Option<Vec<Cow<'a, str>>>,
+    /// The labels, in place of all that were.
     #[serde(skip_serializing_if = "Option::is_none")]
-    senders: Option<&'a [SenderName]>,
+    pub tags: Option<Vec<Cow<'a, str>>>,
+    /// Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<&'a [Tag]>,
+    pub created_at: Option<i64>,
 }
 
-impl<'a> Record<'a> {
+impl<'a> BulkLine<'a> {
     fn new(id: &'a PusherId, PusherFields { contact, senders, tags }: &'a PusherFields) -> Self {
+        let words = |words: &mut dyn Iterator<Item = &'a str>| words.map(Cow::Borrowed).collect();
         Self {
-            id,
+            id: id.as_str(),
             email: contact.email.as_deref(),
             nickname: contact.nickname.as_deref(),
             phone_number: contact.phone_number.as_deref(),
+            senders: senders.as_ref().map(|senders| words(&mut senders.iter().map(SenderName::as_str))),
+            tags: tags.as_ref().map(|tags| words(&mut tags.iter().map(Tag::as_str))),
             created_at: contact.created_at,
-            senders: senders.as_deref(),
-            tags: tags.as_deref(),
         }
     }
 }

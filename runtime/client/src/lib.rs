@@ -48,7 +48,7 @@ mod listing;
 mod transport;
 
 pub use base::base_url;
-pub use bulk::{Batch, BatchError, BulkReport, BulkResult, MAX_BATCH_BYTES, MAX_BATCH_LINES};
+pub use bulk::{Batch, BatchError, BulkLine, BulkReport, BulkResult, MAX_BATCH_BYTES, MAX_BATCH_LINES};
 pub use client::Client;
 pub use credentials::{Clock, Credentials, Scheme};
 pub use error::ClientError;

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use md5::Md5;
 
+use crate::digest::{LOWER, hex, keyed};
 use crate::words::{PusherId, SenderName};
 
 /// The name of a push job: `<pusher>_<hex hmac-md5(key = pusher, data)>`; for a pushall
@@ -77,17 +78,9 @@ impl fmt::Display for JobName {
 }
 
 fn hex_digest(key: &str, message: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let Ok(mut mac) = Hmac::<Md5>::new_from_slice(key.as_bytes()) else {
-        unreachable!("HMAC takes a key of any length (RFC 2104)");
-    };
+    let mut mac = keyed::<Hmac<Md5>>(key.as_bytes());
     mac.update(message);
-    let mut hex = String::with_capacity(32);
-    for byte in mac.finalize().into_bytes() {
-        hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        hex.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    hex
+    hex(&mac.finalize().into_bytes(), LOWER)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cursor;
+mod digest;
 pub mod gojson;
 mod job_name;
 mod message;

@@ -32,7 +32,7 @@ pub enum ServiceError {
     NoSearch,
     /// The query was refused, or cannot be answered just now.
     #[error(transparent)]
-    Search(SearchError),
+    Search(#[from] SearchError),
     /// The store did not do as asked.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -272,15 +272,6 @@ impl Pushers for Service {
 
     async fn push(&self, request: PushRequest) -> Result<JobName, PushersError> {
         Ok(Self::push(self, request).await?)
-    }
-}
-
-impl From<SearchError> for ServiceError {
-    fn from(error: SearchError) -> Self {
-        match error {
-            SearchError::Store(error) => Self::Store(error),
-            error => Self::Search(error),
-        }
     }
 }
 

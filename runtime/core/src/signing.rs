@@ -8,11 +8,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use md5::Md5;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+
+use crate::digest::{LOWER, UPPER, hex, keyed};
 
 /// The header that says whose secret signed the request.
 pub const APP_KEY: &str = "x-app-key";
@@ -103,12 +105,12 @@ impl<S: AsRef<str>> V1<'_, S> {
         all.extend([("app_key", self.app_key), ("path", self.path), ("timestamp", self.timestamp)]);
         all.sort_by_key(|(name, _)| *name); // Stable: the first value of a name stays the first.
         all.dedup_by_key(|(name, _)| *name);
-        let mut mac = keyed::<Hmac<Md5>>(secret);
+        let mut mac = keyed::<Hmac<Md5>>(secret.0.as_bytes());
         for (name, value) in all {
             mac.update(name.as_bytes());
             mac.update(value.as_bytes());
         }
-        hex(&mac.finalize().into_bytes(), b"0123456789ABCDEF")
+        hex(&mac.finalize().into_bytes(), UPPER)
     }
 
     /// Is `signature` the one that `secret` makes? The time this takes does not tell how much of it is right.
@@ -142,7 +144,7 @@ impl V2<'_> {
     /// [`V2::text`].
     #[must_use]
     pub fn sign(&self, secret: &Secret) -> String {
-        let mut mac = keyed::<Hmac<Sha256>>(secret);
+        let mut mac = keyed::<Hmac<Sha256>>(secret.0.as_bytes());
         mac.update(self.text().as_bytes());
         format!("{V2_PREFIX}{}", hex(&mac.finalize().into_bytes(), LOWER))
     }
@@ -163,20 +165,6 @@ impl V2<'_> {
         let query = pieces.join("&");
         [V2_HEAD, self.app_key, self.method, self.path, &query, self.timestamp, self.nonce, &body].join("\n")
     }
-}
-
-const LOWER: &[u8; 16] = b"0123456789abcdef";
-
-fn keyed<M: Mac + KeyInit>(secret: &Secret) -> M {
-    let Ok(mac) = <M as KeyInit>::new_from_slice(secret.0.as_bytes()) else {
-        unreachable!("HMAC takes a key of any length (RFC 2104)");
-    };
-    mac
-}
-
-fn hex(bytes: &[u8], digits: &[u8; 16]) -> String {
-    let digit = |nibble: u8| char::from(digits[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::adapters::{EmbeddedQueue, RemoteQueue};
 use crate::config::{Connections, PeriodicChoice, ServeConfig};
 use crate::operator::{self, Ready};
 use crate::senders::{self, SendersError};
-use crate::{files, http};
+use crate::{http, open_files};
 
 /// The search index's directory in the work directory.
 const SEARCH_DIR: &str = "search-index";
@@ -80,7 +80,7 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     let api_listener = listen("--host", &config.host).await?;
     let admin_listener = listen("--admin", &config.admin).await?;
     warn_of_strangers(&api_listener, config.auth.is_some());
-    let connections = config.connections.within(files::raise_limit());
+    let connections = config.connections.within(open_files::raise_limit());
     let store_options = StoreOptions { map_size: config.map_size, ..StoreOptions::default() };
     let store = Arc::new(Store::open(&config.work_dir, store_options)?);
     let search = Arc::new(SearchIndex::open(&store, &config.work_dir.join(SEARCH_DIR))?);

@@ -1,5 +1,6 @@
 //! What can go wrong, in sentences that say what to do about it.
 
+use std::any::Any;
 use std::io;
 use std::path::PathBuf;
 
@@ -144,6 +145,12 @@ pub(crate) fn job_store_error(error: StoreError) -> JobStoreError {
         StoreError::Failed(reason) => JobStoreError::Failed(reason),
         corrupt @ StoreError::Corrupt { .. } => JobStoreError::Failed(corrupt.to_string()),
     }
+}
+
+/// What a panic said.
+pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 //!
 //! LMDB's writer lock belongs to the thread that took it, which is why this is an OS thread and not a task.
 
-use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use pusher_core::{Applied, PusherChange, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::Batch;
-use crate::error::{Failure, job_store_error};
+use crate::error::{Failure, job_store_error, said};
 use crate::open::Opened;
 
 /// How many requests may wait for the writer; whoever comes then waits for a place.
@@ -294,9 +293,4 @@ fn transact(
     });
     catch_unwind(attempt)
         .unwrap_or_else(|panic| Err(StoreError::Failed(format!("its writer panicked: {}", said(&*panic)))))
-}
-
-fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
 }

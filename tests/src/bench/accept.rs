@@ -1,13 +1,11 @@
 //! `accept`: how fast a push is accepted, every answer after a durable commit. Baseline: a bare axum route.
 
 use std::io;
-use std::time::Duration;
 
-use super::load::{self, BareRoute, Plan};
+use super::beside::{self, Case, Measured};
+use super::load::BareRoute;
 use super::{Figure, push_request, recipients};
 use crate::process::Pusher;
-
-const TIME: Duration = Duration::from_secs(6);
 
 /// Runs the benchmark.
 ///
@@ -22,27 +20,15 @@ pub async fn run() -> io::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     let mut first = 0;
     for connections in [32, 256] {
-        let plan = |address, first, time| Plan {
-            address,
-            connections,
-            first,
-            requests: u64::MAX / 2,
-            time,
-            request: push_request,
-        };
-        // The halves of the baseline stand around the measurement, so that a machine that slows down shows in both.
-        let warm = load::run(plan(address, first, Duration::from_secs(1))).await?;
-        first += warm.requests + 1024;
-        let before = load::run(plan(bare.address, 0, TIME / 2)).await?;
-        let accepted = load::run(plan(address, first, TIME)).await?;
-        first += accepted.requests + 1024;
-        let after = load::run(plan(bare.address, 0, TIME / 2)).await?;
+        let case = Case { address, connections, request: push_request };
+        let Measured { value, baseline, next } = beside::measure(case, &bare, first).await?;
+        first = next;
         figures.push(Figure {
             bench: "accept",
             case: format!("accept-{connections}"),
-            value: accepted.per_second(),
+            value,
             unit: "push/s",
-            baseline: f64::midpoint(before.per_second(), after.per_second()),
+            baseline,
             beside: "bare axum route",
         });
     }

@@ -2,6 +2,7 @@
 //! they run on are small, shared and noisy. Compare ratios, not figures of different days.
 
 pub mod accept;
+mod beside;
 pub mod bulk;
 pub mod deliver;
 pub mod load;

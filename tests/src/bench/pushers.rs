@@ -2,13 +2,12 @@
 //! for the same request.
 
 use std::io;
-use std::time::Duration;
 
-use super::load::{self, BareRoute, Plan};
+use super::beside::{self, Case, Measured};
+use super::load::BareRoute;
 use super::{Figure, RECIPIENTS, recipients};
 use crate::process::Pusher;
 
-const TIME: Duration = Duration::from_secs(6);
 const CONNECTIONS: usize = 256;
 
 /// Makes the nth request of a case.
@@ -28,27 +27,9 @@ pub async fn run() -> io::Result<Vec<Figure>> {
     let cases: [(&str, &str, MakeRequest); 2] =
         [("create-256", "creates/s", create_request), ("get-256", "gets/s", get_request)];
     for (case, unit, request) in cases {
-        let plan = |address, first, time| Plan {
-            address,
-            connections: CONNECTIONS,
-            first,
-            requests: u64::MAX / 2,
-            time,
-            request,
-        };
-        // The halves of the baseline stand around the measurement, so that a machine that slows down shows in both.
-        let warm = load::run(plan(address, 0, Duration::from_secs(1))).await?;
-        let before = load::run(plan(bare.address, 0, TIME / 2)).await?;
-        let done = load::run(plan(address, warm.requests + 1024, TIME)).await?;
-        let after = load::run(plan(bare.address, 0, TIME / 2)).await?;
-        figures.push(Figure {
-            bench: "pushers",
-            case: case.into(),
-            value: done.per_second(),
-            unit,
-            baseline: f64::midpoint(before.per_second(), after.per_second()),
-            beside: "bare axum route",
-        });
+        let measured = Case { address, connections: CONNECTIONS, request };
+        let Measured { value, baseline, .. } = beside::measure(measured, &bare, 0).await?;
+        figures.push(Figure { bench: "pushers", case: case.into(), value, unit, baseline, beside: "bare axum route" });
     }
     server.stop().await;
     Ok(figures)

@@ -34,7 +34,6 @@ use std::task::{Context, Poll};
 use axum::extract::Request;
 use axum::http::Method;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use tower::{Layer, Service};
 
 use self::keys::Keys;
@@ -46,8 +45,7 @@ use crate::limits::{BoxFuture, Limits};
 pub const DEFAULT_NONCES: usize = 1_000_000;
 
 /// Which schemes a signature may be of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Schemes {
     /// [`V1`](pusher_core::signing::V1) only.
     V1,

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{ObjectBuilder, Ref, Type};
-use utoipa::openapi::{ContentBuilder, RefOr};
+use utoipa::openapi::{Content, ContentBuilder, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::reply;
@@ -88,8 +88,7 @@ impl Refusal {
     }
 
     pub(crate) fn response(self) -> Response {
-        let sentence = ContentBuilder::new().schema(Some(Ref::from_schema_name(reply::Refused::name()))).build();
-        let response = ResponseBuilder::new().description(self.description()).content("application/json", sentence);
+        let response = ResponseBuilder::new().description(self.description()).content("application/json", sentence());
         if !self.has_retry_after() {
             return response.build();
         }
@@ -100,11 +99,31 @@ impl Refusal {
     }
 }
 
+/// The body of every refusal but those of the path itself.
+fn sentence() -> Content {
+    ContentBuilder::new().schema(Some(Ref::from_schema_name(reply::Refused::name()))).build()
+}
+
+/// What an operation on one recipient answers if there is none: 404, with a line of text if it is the path that names
+/// nobody.
+pub(crate) struct NoSuchPusher;
+
 /// What any operation can answer.
 pub(crate) struct Always;
 
 /// What an operation that writes can answer besides.
 pub(crate) struct Writing;
+
+impl IntoResponses for NoSuchPusher {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let line = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build();
+        let response = ResponseBuilder::new()
+            .description("There is no such recipient; a line of text if the path lacks a name.")
+            .content("application/json", sentence())
+            .content("text/plain", line);
+        BTreeMap::from([(StatusCode::NOT_FOUND.as_str().to_owned(), response.build().into())])
+    }
+}
 
 impl IntoResponses for Always {
     fn responses() -> BTreeMap<String, RefOr<Response>> {

@@ -6,6 +6,7 @@ mod export;
 mod get;
 mod import;
 mod list;
+mod progress;
 mod senders;
 mod tags;
 mod update;

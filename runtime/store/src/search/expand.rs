@@ -9,13 +9,14 @@ use tantivy::postings::TermInfo;
 use tantivy::query::{
     BitSetDocSet, ConstScorer, EmptyScorer, EnableScoring, Explanation, FuzzyTermQuery, Query, Scorer, Weight,
 };
-use tantivy::schema::{Field, IndexRecordOption, Term};
+use tantivy::schema::{Field, Term};
 use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TantivyError};
 use tantivy_fst::Automaton;
 
 use super::budget::{Budget, Overdrawn};
 use super::machine::Machine;
 use super::pattern::Pattern;
+use super::whole::each_block;
 
 /// What an opened list of hits costs, beside the hits in it.
 const WORD_STEPS: u64 = 20;
@@ -95,11 +96,7 @@ impl Expansion {
         let inverted = reader.inverted_index(self.field)?;
         let mut hits = BitSet::with_max_value(reader.max_doc());
         for word in words {
-            let mut postings = inverted.read_block_postings_from_terminfo(&word, IndexRecordOption::Basic)?;
-            while !postings.docs().is_empty() {
-                postings.docs().iter().for_each(|doc| _ = hits.insert(*doc));
-                postings.advance();
-            }
+            each_block(&inverted, &word, |docs| docs.iter().for_each(|doc| _ = hits.insert(*doc)))?;
         }
         Ok(Some(hits))
     }

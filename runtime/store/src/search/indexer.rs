@@ -11,7 +11,6 @@
 //! has been written for a moment, or when the first change that is not in it has waited for long. So a bulk import is
 //! indexed after it rather than beside it, and a search after it waits for what is left.
 
-use std::any::Any;
 use std::convert::Infallible;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,6 +29,7 @@ use super::fields::Fields;
 use super::files::{self, Label, OpenDirectory};
 use super::limits;
 use super::writer::{IndexUpdate, UpdateError};
+use crate::error::said;
 use crate::open::Opened;
 
 /// Nothing was written for so long: a good moment to index what was.
@@ -287,9 +287,4 @@ fn sleep(shared: &Shared, pause: Duration) {
         let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else { return };
         thread::park_timeout(left);
     }
-}
-
-fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
 }

@@ -59,8 +59,8 @@ impl Weight for AllWordsWeight {
             lists.push((inverted, info));
         }
         lists.sort_by_key(|(_, info)| info.doc_freq);
-        let (Some(rarest), Some(commonest)) = (lists.first(), lists.last()) else { return Ok(()) };
-        if rarest.1.doc_freq < reader.max_doc() / RARE {
+        let [(first, rarest), between @ .., (last, commonest)] = lists.as_slice() else { return Ok(()) };
+        if rarest.doc_freq < reader.max_doc() / RARE {
             let mut docs = [0; COLLECT_BLOCK_BUFFER_LEN];
             let mut scorer = self.scorer(reader, 1.0)?;
             loop {
@@ -72,14 +72,14 @@ impl Weight for AllWordsWeight {
             }
         }
         let mut all = BitSet::with_max_value(reader.max_doc());
-        each_block(rarest, |docs| docs.iter().for_each(|doc| _ = all.insert(*doc)))?;
-        for list in &lists[1..lists.len() - 1] {
+        each_block(first, rarest, |docs| docs.iter().for_each(|doc| _ = all.insert(*doc)))?;
+        for (inverted, info) in between {
             let mut some = BitSet::with_max_value(reader.max_doc());
-            each_block(list, |docs| docs.iter().for_each(|doc| _ = some.insert(*doc)))?;
+            each_block(inverted, info, |docs| docs.iter().for_each(|doc| _ = some.insert(*doc)))?;
             all.intersect_update(&(&some).into());
         }
         let mut found = Vec::with_capacity(COLLECT_BLOCK_BUFFER_LEN * 2);
-        each_block(commonest, |docs| {
+        each_block(last, commonest, |docs| {
             found.clear();
             found.extend(docs.iter().filter(|doc| all.contains(**doc)));
             callback(&found);
@@ -88,8 +88,9 @@ impl Weight for AllWordsWeight {
 }
 
 /// Reads a list block by block.
-fn each_block(
-    (inverted, info): &(std::sync::Arc<InvertedIndexReader>, TermInfo),
+pub(super) fn each_block(
+    inverted: &InvertedIndexReader,
+    info: &TermInfo,
     mut take: impl FnMut(&[DocId]),
 ) -> tantivy::Result<()> {
     let mut blocks: BlockSegmentPostings =

@@ -7,8 +7,8 @@ use indicatif::ProgressBar;
 use pusher::core::{Pusher, PusherList};
 
 use super::csv as columns;
-use super::import::progress;
 use super::list::PAGE;
+use super::progress;
 use crate::cli::pushers::{ExportArgs, Format};
 use crate::commands::{CommandError, Context};
 

@@ -7,7 +7,6 @@ mod file;
 mod jsonl;
 mod lines;
 mod portion;
-pub(crate) mod progress;
 mod record;
 mod report;
 mod table;
@@ -20,6 +19,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::progress;
 use crate::cli::pushers::ImportArgs;
 use crate::commands::{CommandError, Context};
 use file::Input;

@@ -1,7 +1,9 @@
 //! `pusher pushers list` and `search`: a part of a list, as a table or as a line of JSON for each recipient.
 
+use pusher::client::ClientError;
 use pusher::core::{Pusher, PusherList};
 
+use super::all;
 use crate::cli::pushers::{PageArgs, SearchArgs};
 use crate::commands::table::table;
 use crate::commands::{CommandError, Context, time};
@@ -11,41 +13,33 @@ pub(crate) const PAGE: usize = 100;
 
 /// Shows a part of the list of all.
 pub(crate) async fn list(context: &mut Context, page: &PageArgs) -> Result<(), CommandError> {
-    let mut found = PusherList { total: 0, pushers: Vec::new() };
-    while found.pushers.len() < page.size {
-        let (from, size) = next(page, &found);
-        let part = context.client.list(from, size).await.map_err(|error| context.failed(error))?;
-        if !take(&mut found, part) {
-            break;
-        }
-    }
-    show(context, page, &found)
+    let found = all_of(page, async |from, size| context.client.list(from, size).await).await;
+    show(context, page, &found.map_err(|error| context.failed(error))?)
 }
 
 /// Shows a part of what a query finds.
 pub(crate) async fn search(context: &mut Context, SearchArgs { query, page }: &SearchArgs) -> Result<(), CommandError> {
+    let found = all_of(page, async |from, size| context.client.search(query, from, size).await).await;
+    show(context, page, &found.map_err(|error| context.failed(error))?)
+}
+
+/// Asks for one part after the other until the page is full or there is no more.
+async fn all_of(
+    page: &PageArgs,
+    ask: impl AsyncFn(u64, usize) -> Result<PusherList, ClientError>,
+) -> Result<PusherList, ClientError> {
     let mut found = PusherList { total: 0, pushers: Vec::new() };
     while found.pushers.len() < page.size {
-        let (from, size) = next(page, &found);
-        let part = context.client.search(query, from, size).await.map_err(|error| context.failed(error))?;
-        if !take(&mut found, part) {
+        let from = page.from.saturating_add(found.pushers.len() as u64);
+        let part = ask(from, (page.size - found.pushers.len()).min(PAGE)).await?;
+        let is_last = part.pushers.len() < PAGE;
+        found.total = part.total;
+        found.pushers.extend(part.pushers);
+        if is_last {
             break;
         }
     }
-    show(context, page, &found)
-}
-
-/// Which part to ask for next.
-fn next(page: &PageArgs, found: &PusherList) -> (u64, usize) {
-    (page.from.saturating_add(found.pushers.len() as u64), (page.size - found.pushers.len()).min(PAGE))
-}
-
-/// Adds `part`; is there anything left to ask for?
-fn take(found: &mut PusherList, part: PusherList) -> bool {
-    found.total = part.total;
-    let more = part.pushers.len() == PAGE;
-    found.pushers.extend(part.pushers);
-    more
+    Ok(found)
 }
 
 fn show(context: &mut Context, page: &PageArgs, found: &PusherList) -> Result<(), CommandError> {
@@ -68,9 +62,5 @@ fn show(context: &mut Context, page: &PageArgs, found: &PusherList) -> Result<()
 fn row(pusher: &Pusher) -> [String; 7] {
     let created = if pusher.created_at == 0 { String::new() } else { time::show(pusher.created_at) };
     let Pusher { id, email, nickname, phone_number, senders, tags, .. } = pusher;
-    [id.to_string(), nickname.clone(), email.clone(), phone_number.clone(), words(senders), words(tags), created]
-}
-
-fn words<T: ToString>(words: &[T]) -> String {
-    words.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    [id.to_string(), nickname.clone(), email.clone(), phone_number.clone(), all(senders), all(tags), created]
 }

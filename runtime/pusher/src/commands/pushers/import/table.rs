@@ -1,10 +1,9 @@
 //! A file that is a table: CSV after RFC 4180, its first line naming the columns.
 
-use std::borrow::Cow;
 use std::io::{self, BufRead, ErrorKind, Read};
 
 use csv::{ByteRecord, ReaderBuilder};
-use serde::Serialize;
+use pusher::client::BulkLine;
 
 use super::super::csv::{COLUMNS, items};
 use super::lines::{Lines, MAX_RECORD, too_long};
@@ -120,32 +119,14 @@ fn head(row: &ByteRecord) -> Result<Vec<usize>, ReadError> {
 }
 
 /// The row as a line of JSON. A column that is not there leaves what is there.
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Row<'a> {
-    id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nickname: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    phone_number: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    senders: Option<Vec<Cow<'a, str>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<Vec<Cow<'a, str>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    created_at: Option<i64>,
-}
-
 fn record(line: u64, head: &[usize], fields: &ByteRecord) -> Record {
-    let mut row = Row::default();
+    let mut row = BulkLine::default();
     let json = fill(&mut row, head, fields)
         .and_then(|()| serde_json::to_string(&row).map_err(|error| format!("the row has no JSON form: {error}")));
     Record { line, id: Some(row.id).filter(|id| !id.is_empty()).map(ToOwned::to_owned), json }
 }
 
-fn fill<'a>(row: &mut Row<'a>, head: &[usize], fields: &'a ByteRecord) -> Result<(), String> {
+fn fill<'a>(row: &mut BulkLine<'a>, head: &[usize], fields: &'a ByteRecord) -> Result<(), String> {
     if fields.len() != head.len() {
         return Err(format!("the row has {} fields, and the head has {}", fields.len(), head.len()));
     }

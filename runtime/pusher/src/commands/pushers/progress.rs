@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+const BYTES: &str = "{bar:30} {bytes} of {total_bytes}, {msg}, {eta} left";
+const COUNT: &str = "{spinner} {human_pos} done, {per_sec}";
+
 /// A bar for so many bytes.
 pub(crate) fn bytes(length: u64) -> ProgressBar {
-    bar(Some(length), "{bar:30} {bytes} of {total_bytes}, {msg}, {eta} left")
+    bar(Some(length), BYTES)
 }
 
 /// A count of recipients, with no end known yet.
 pub(crate) fn count() -> ProgressBar {
-    bar(None, "{spinner} {human_pos} done, {per_sec}")
+    bar(None, COUNT)
 }
 
 fn bar(length: Option<u64>, template: &str) -> ProgressBar {
@@ -31,9 +34,7 @@ mod tests {
     #[test]
     fn every_bar_has_the_form_it_is_given() {
         // A template that does not parse would leave the bar in its default form.
-        for template in
-            ["{bar:30} {bytes} of {total_bytes}, {msg}, {eta} left", "{spinner} {human_pos} done, {per_sec}"]
-        {
+        for template in [BYTES, COUNT] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }
