@@ -1,5 +1,6 @@
-//! One write transaction, and what is kept beside it until the commit: the next job number, how the counts of funcs and
-//! the indexes of recipients changed, which recipients did, and how much room is left.
+//! One write transaction, and what is kept beside it until the commit: the next job number, how the newest part of the
+//! indexes of jobs, the counts of funcs and the indexes of recipients changed, which recipients did, and how much room is
+//! left.
 
 use std::collections::HashMap;
 
@@ -8,11 +9,20 @@ use heed::RwTxn;
 use pusher_core::StoreError;
 
 use crate::changes::NewEntries;
-use crate::error::{Failure, corrupt};
+use crate::error::Failure;
 use crate::index::IndexChanges;
-use crate::keys::Key;
-use crate::open::{NEXT_SEQ_KEY, Opened};
+use crate::keys::{Key, LAST_SEQ};
+use crate::open::{INDEXED_JOBS_KEY, Opened};
+use crate::recent::{RecentBatch, RecentJobs};
 use crate::tables::Tables;
+
+/// What the writer keeps from batch to batch.
+pub(crate) struct Kept {
+    /// The newest part of the indexes of jobs.
+    pub(crate) recent: RecentJobs,
+    /// Where records are encoded, so that it is allocated once.
+    pub(crate) scratch: Vec<u8>,
+}
 
 /// A write transaction under way. Dropped without [`commit`](Self::commit), nothing of it happened.
 pub(crate) struct Batch<'s> {
@@ -21,39 +31,41 @@ pub(crate) struct Batch<'s> {
     pub(crate) txn: RwTxn<'s>,
     pub(crate) room: Room,
     pub(crate) seqs: Seqs,
+    pub(crate) recent: RecentBatch<'s>,
     pub(crate) counts: FuncCounts,
     pub(crate) indexes: IndexChanges,
     pub(crate) log: NewEntries,
-    /// Where records are encoded; kept from batch to batch, so that it is allocated once.
+    /// Where records are encoded.
     pub(crate) scratch: &'s mut Vec<u8>,
 }
 
 impl<'s> Batch<'s> {
-    pub(crate) fn begin(store: &'s Opened, scratch: &'s mut Vec<u8>) -> Result<Self, Failure> {
+    pub(crate) fn begin(store: &'s Opened, kept: &'s mut Kept) -> Result<Self, Failure> {
         let tables = &store.tables;
         let txn = store.env.write_txn()?;
-        let room = Room::new(store.env.info().map_size as u64, tables.used_bytes(&txn)?);
-        let next = match tables.meta.get(&txn, NEXT_SEQ_KEY)? {
-            None => 0,
-            Some(bytes) => {
-                let bytes = bytes.try_into().map_err(|_| Failure::Lost(corrupt("meta next_seq", "it is no number")))?;
-                u64::from_be_bytes(bytes)
-            }
-        };
-        let seqs = Seqs { stored: next, next };
+        let Kept { recent, scratch } = kept;
+        let used = tables.used_bytes(&txn)? + recent.bytes_to_come();
+        let room = Room::new(store.env.info().map_size as u64, used);
+        let last = tables.counters.get(&txn, LAST_SEQ)?.unwrap_or(0);
+        let seqs = Seqs { stored: last, last };
+        let recent = recent.begin();
         let (counts, indexes, log) = Default::default();
-        Ok(Self { store, tables, txn, room, seqs, counts, indexes, log, scratch })
+        Ok(Self { store, tables, txn, room, seqs, recent, counts, indexes, log, scratch })
     }
 
     /// Makes everything that was done durable.
     pub(crate) fn commit(mut self) -> Result<(), Failure> {
-        if self.seqs.next != self.seqs.stored {
-            self.tables.meta.put(&mut self.txn, NEXT_SEQ_KEY, &self.seqs.next.to_be_bytes())?;
+        if self.seqs.last != self.seqs.stored {
+            self.tables.counters.put(&mut self.txn, LAST_SEQ, &self.seqs.last)?;
+        }
+        if let Some(frontier) = self.recent.move_some(self.tables, &mut self.txn, self.seqs.last)? {
+            self.tables.meta.put(&mut self.txn, INDEXED_JOBS_KEY, &frontier.encode())?;
         }
         self.counts.write(self.tables, &mut self.txn)?;
         self.indexes.write(self.tables, &mut self.txn)?;
         let logged = self.finish_log()?;
         self.txn.commit()?;
+        self.recent.keep();
         if let Some(seq) = logged {
             self.store.progress.announce(seq);
         }
@@ -64,14 +76,14 @@ impl<'s> Batch<'s> {
 /// The numbers of jobs: each is given once, also after a restart and after the last job is gone.
 pub(crate) struct Seqs {
     stored: u64,
-    next: u64,
+    last: u64,
 }
 
 impl Seqs {
     /// The next number, counted from 1.
     pub(crate) fn give(&mut self) -> u64 {
-        self.next += 1;
-        self.next
+        self.last += 1;
+        self.last
     }
 }
 
@@ -91,13 +103,13 @@ impl FuncCounts {
 
     fn write(&self, tables: &Tables, txn: &mut RwTxn) -> heed::Result<()> {
         for (func, &change) in self.0.iter().filter(|(_, change)| **change != 0) {
-            let key = Key::func(func);
-            let before = tables.funcs.get(txn, key.as_bytes())?.unwrap_or(0);
+            let key = Key::jobs_of(func);
+            let before = tables.counters.get(txn, key.as_bytes())?.unwrap_or(0);
             match before.saturating_add_signed(change) {
                 0 => {
-                    tables.funcs.delete(txn, key.as_bytes())?;
+                    tables.counters.delete(txn, key.as_bytes())?;
                 }
-                count => tables.funcs.put(txn, key.as_bytes(), &count)?,
+                count => tables.counters.put(txn, key.as_bytes(), &count)?,
             }
         }
         Ok(())

@@ -1,14 +1,12 @@
 //! What an operation of Periodic's server does to the tables of jobs, and reading them.
 
-use std::ops::Bound;
-
 use heed::{PutFlags, RoTxn};
 use periodic::{Job, JobKey, JobOp, JobOpDone, Seq, StoredFunc};
 use pusher_core::StoreError;
 
 use crate::batch::Batch;
 use crate::error::{Failure, corrupt, store_error};
-use crate::keys::{Key, MAX_JOB_TEXT_BYTES, due_position, func_of};
+use crate::keys::{JOBS_OF_FUNC, Key, MAX_JOB_TEXT_BYTES, func_of};
 use crate::open::Opened;
 use crate::record::JobRecord;
 use crate::tables::Tables;
@@ -28,24 +26,16 @@ impl Batch<'_> {
         check_key(&job.key)?;
         let record = JobRecord::of(job);
         self.room.take(record.func.len() + record.name.len() + record.workload.len())?;
-        let seq = self.seqs.give();
         let hash = self.store.hash.of(record.func, record.name);
-
-        // One descent of the index answers the usual case, a job that is new, and enters it.
-        let index = &self.tables.job_index;
-        let mut replaced = None;
-        if index.get_or_put_with_flags(&mut self.txn, PutFlags::empty(), &hash, &seq)?.is_some() {
-            replaced = find(self.tables, &self.txn, hash, &job.key)?;
-            if let Some(old) = replaced {
-                self.delete_job(old)?;
-            }
-            index.put(&mut self.txn, &hash, &seq)?;
+        let replaced = self.find_job(hash, &job.key)?;
+        if let Some(old) = replaced {
+            self.delete_job(old)?;
         }
 
+        let seq = self.seqs.give();
         record.encode(self.scratch);
         self.tables.jobs.put_with_flags(&mut self.txn, PutFlags::APPEND, &seq, self.scratch)?;
-        let due = Key::due(record.func, record.sched_at, seq);
-        self.tables.due.put(&mut self.txn, due.as_bytes(), &())?;
+        self.recent.put(hash, record.func, (record.sched_at, seq));
         self.counts.add(record.func, 1);
         Ok(JobOpDone::Put { seq, replaced })
     }
@@ -53,7 +43,7 @@ impl Batch<'_> {
     fn remove_job(&mut self, key: &JobKey) -> Result<JobOpDone, Failure> {
         check_key(key)?;
         let hash = self.store.hash.of(&key.func, &key.name);
-        let found = find(self.tables, &self.txn, hash, key)?;
+        let found = self.find_job(hash, key)?;
         if let Some(seq) = found {
             self.delete_job(seq)?;
         }
@@ -64,55 +54,34 @@ impl Batch<'_> {
     fn delete_job(&mut self, seq: Seq) -> Result<bool, Failure> {
         let Some(record) = read(self.tables, &self.txn, seq)? else { return Ok(false) };
         let hash = self.store.hash.of(record.func, record.name);
-        let due = Key::due(record.func, record.sched_at, seq);
+        let (func, due) = (Key::of(record.func), (record.sched_at, seq));
         self.counts.add(record.func, -1);
         self.tables.jobs.delete(&mut self.txn, &seq)?;
-        self.tables.due.delete(&mut self.txn, due.as_bytes())?;
-        self.tables.job_index.delete_one_duplicate(&mut self.txn, &hash, &seq)?;
+        self.recent.delete(self.tables, &mut self.txn, hash, func.as_bytes(), due)?;
         Ok(true)
+    }
+
+    /// The number of the job with this key, among those that have its hash.
+    fn find_job(&self, hash: u64, key: &JobKey) -> Result<Option<Seq>, Failure> {
+        self.recent.find(self.tables, &self.txn, hash, |seq| match read(self.tables, &self.txn, seq)? {
+            Some(record) => Ok(record.is(key)),
+            None => Err(Failure::Refused(corrupt(job_name(seq), "the index names it and it is not there"))),
+        })
     }
 
     fn reschedule(&mut self, seq: Seq, sched_at: i64, step: i32) -> Result<JobOpDone, Failure> {
         let Some(record) = read(self.tables, &self.txn, seq)? else { return Ok(JobOpDone::Rescheduled(false)) };
-        let before = Key::due(record.func, record.sched_at, seq);
-        let after = Key::due(record.func, sched_at, seq);
+        let (func, before) = (Key::of(record.func), (record.sched_at, seq));
         JobRecord { sched_at, count: record.count.saturating_add(step), ..record }.encode(self.scratch);
         self.tables.jobs.put(&mut self.txn, &seq, self.scratch)?;
-        if before.as_bytes() != after.as_bytes() {
-            self.tables.due.delete(&mut self.txn, before.as_bytes())?;
-            self.tables.due.put(&mut self.txn, after.as_bytes(), &())?;
-        }
+        self.recent.put_off(self.tables, &mut self.txn, func.as_bytes(), before, sched_at)?;
         Ok(JobOpDone::Rescheduled(true))
     }
 
     fn due(&self, func: &[u8], after: Option<(i64, Seq)>, limit: usize) -> Result<JobOpDone, Failure> {
         check_text("func", func)?;
-        let prefix = Key::due_of(func);
-        let after = after.map(|(sched_at, seq)| Key::due(func, sched_at, seq));
-        let start = after.as_ref().map_or(Bound::Included(prefix.as_bytes()), |key| Bound::Excluded(key.as_bytes()));
-        let mut found = Vec::new();
-        for entry in self.tables.due.range(&self.txn, &(start, Bound::Unbounded))?.take(limit) {
-            let (key, ()) = entry?;
-            let Some(rest) = key.strip_prefix(prefix.as_bytes()) else { break };
-            found.push(due_position(rest).ok_or_else(|| Failure::Refused(corrupt("due", "a key has no position")))?);
-        }
-        Ok(JobOpDone::Due(found))
+        self.recent.due(self.tables, &self.txn, func, after, limit).map(JobOpDone::Due)
     }
-}
-
-/// The number of the job with this key, among those that have its hash.
-fn find(tables: &Tables, txn: &RoTxn, hash: u64, key: &JobKey) -> Result<Option<Seq>, Failure> {
-    let Some(candidates) = tables.job_index.get_duplicates(txn, &hash)? else { return Ok(None) };
-    for candidate in candidates {
-        let (_, seq) = candidate?;
-        let Some(record) = read(tables, txn, seq)? else {
-            return Err(Failure::Refused(corrupt(job_name(seq), "the index names it and it is not there")));
-        };
-        if record.is(key) {
-            return Ok(Some(seq));
-        }
-    }
-    Ok(None)
 }
 
 fn read<'t>(tables: &Tables, txn: &'t RoTxn, seq: Seq) -> Result<Option<JobRecord<'t>>, Failure> {
@@ -149,9 +118,9 @@ impl Opened {
         let lmdb = |e| store_error(&e);
         let txn = self.env.read_txn().map_err(lmdb)?;
         let mut funcs = Vec::new();
-        for entry in self.tables.funcs.iter(&txn).map_err(lmdb)? {
+        for entry in self.tables.counters.prefix_iter(&txn, JOBS_OF_FUNC).map_err(lmdb)? {
             let (key, jobs) = entry.map_err(lmdb)?;
-            let func = func_of(key).ok_or_else(|| corrupt("funcs", "a key is no func"))?;
+            let func = func_of(key).ok_or_else(|| corrupt("counters", "a key is no func"))?;
             funcs.push(StoredFunc { func: bytes::Bytes::copy_from_slice(func), jobs });
         }
         Ok(funcs)

@@ -23,7 +23,7 @@ impl Key {
         Self { bytes: [0; MAX_KEY_BYTES], len: 0 }
     }
 
-    /// A copy of a key that LMDB gave.
+    /// A copy of a key, or of a part of one, that LMDB gave.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let mut key = Self::new();
         key.push(bytes);
@@ -59,10 +59,10 @@ impl Key {
         key
     }
 
-    /// A func as a key of its own: after one fixed byte, because LMDB takes no empty key and Periodic takes any func.
-    pub(crate) fn func(func: &[u8]) -> Self {
+    /// Where the jobs of a func are counted. Periodic takes any func, also an empty one.
+    pub(crate) fn jobs_of(func: &[u8]) -> Self {
         let mut key = Self::new();
-        key.push(&[FUNC_MARK]);
+        key.push(JOBS_OF_FUNC);
         key.push(func);
         key
     }
@@ -87,11 +87,15 @@ impl Key {
     }
 }
 
-const FUNC_MARK: u8 = b':';
+/// What the keys begin with under which the jobs of a func are counted.
+pub(crate) const JOBS_OF_FUNC: &[u8] = b":";
 
-/// The func in a key that [`Key::func`] made.
+/// The key under which the last job number is kept.
+pub(crate) const LAST_SEQ: &[u8] = b"#";
+
+/// The func in a key that [`Key::jobs_of`] made.
 pub(crate) fn func_of(key: &[u8]) -> Option<&[u8]> {
-    key.strip_prefix(&[FUNC_MARK])
+    key.strip_prefix(JOBS_OF_FUNC)
 }
 
 /// The id in a key that [`Key::created`] made.

@@ -16,6 +16,7 @@
 //!  ├ ranks.rs      how many recipients lie where in the list, so that any place of it is found at once
 //!  ├ changes.rs    the log of who changed, for the search index
 //!  ├ jobs.rs       what an operation does to the tables of jobs, and reading them
+//!  ├ recent/       the newest part of the indexes of jobs, in memory
 //!  ├ pusher_record.rs  how a recipient is encoded
 //!  └ record.rs     how a job is encoded
 //! SearchIndex      search/: the index, the query language and the thread that follows the log
@@ -31,6 +32,7 @@ mod open;
 mod pusher_record;
 mod pushers;
 mod ranks;
+mod recent;
 mod record;
 mod search;
 mod store;

@@ -9,7 +9,8 @@ use heed::{Env, EnvOpenOptions, WithoutTls};
 
 use crate::changes::{self, Progress};
 use crate::error::OpenError;
-use crate::keys::JobHash;
+use crate::keys::{JobHash, LAST_SEQ};
+use crate::recent::{Frontier, RECENT_JOBS, RecentJobs};
 use crate::tables::{MAX_DATABASES, Meta, Tables};
 
 /// The default size of the map: far more than is used, because it costs address space only. The file grows as it fills.
@@ -33,6 +34,20 @@ impl Default for StoreOptions {
     }
 }
 
+/// How jobs are found by their names. Tests have it otherwise, so that a few jobs collide and are moved.
+#[derive(Clone, Copy)]
+pub(crate) struct JobIndexing {
+    pub(crate) hash: fn([u8; 16]) -> JobHash,
+    /// With so many entries of an index in memory they begin to be moved to the disk.
+    pub(crate) in_memory: usize,
+}
+
+impl Default for JobIndexing {
+    fn default() -> Self {
+        Self { hash: JobHash::new, in_memory: RECENT_JOBS }
+    }
+}
+
 /// An open environment. Whoever reads or writes holds it; when the last one lets go, it is closed and then unlocked, in
 /// the order of the fields.
 pub(crate) struct Opened {
@@ -46,8 +61,9 @@ pub(crate) struct Opened {
 }
 
 /// The version of what [`crate::tables`] describes. Version 1 had no `created_counts`, `changes` and `identity`, and
-/// recipients in JSON.
-pub(crate) const SCHEMA: u32 = 2;
+/// recipients in JSON; version 2 had the last job number in `meta`, and
+/// all jobs in both indexes.
+pub(crate) const SCHEMA: u32 = 3;
 const LOCK_FILE: &str = "store.lock";
 
 /// A multiple of every page size there is.
@@ -57,15 +73,17 @@ const MAP_SIZE_UNIT: u64 = 64 << 10;
 const SCHEMA_KEY: &str = "schema";
 const HASH_KEY: &str = "hash_key";
 const IDENTITY_KEY: &str = "identity";
-pub(crate) const NEXT_SEQ_KEY: &str = "next_seq";
+/// Until version 2.
+const NEXT_SEQ_KEY: &str = "next_seq";
+pub(crate) const INDEXED_JOBS_KEY: &str = "indexed_jobs";
 
 impl Opened {
-    /// Opens `dir`. `make_hash` is [`JobHash::new`], but for tests of collisions.
+    /// Opens `dir`. The part of the index of jobs that is in memory is for the writer.
     pub(crate) fn open(
         dir: &Path,
         options: StoreOptions,
-        make_hash: fn([u8; 16]) -> JobHash,
-    ) -> Result<Self, OpenError> {
+        indexing: JobIndexing,
+    ) -> Result<(Self, RecentJobs), OpenError> {
         create_private(dir).map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
         let lock = lock(dir)?;
         let env = open_env(dir, options)?;
@@ -75,9 +93,12 @@ impl Opened {
             tracing::info!(stale, "cleared readers that a dead process left behind");
         }
         let is_new = check_schema(&env, dir)?;
-        let (tables, hash_key, identity) = create_tables(&env, dir, is_new)?;
-        let last_change = env.read_txn().and_then(|txn| changes::last_entry(&tables, &txn)).map_err(lmdb)?;
-        let progress = Progress::starting_at(last_change);
+        let Made { tables, hash_key, identity, frontier } = create_tables(&env, dir, is_new)?;
+        let hash = (indexing.hash)(hash_key);
+        let txn = env.read_txn().map_err(lmdb)?;
+        let progress = Progress::starting_at(changes::last_entry(&tables, &txn).map_err(lmdb)?);
+        let recent = RecentJobs::load(&tables, &txn, hash, frontier, indexing.in_memory).map_err(lmdb)?;
+        drop(txn);
         if is_new {
             // A commit makes the file durable, not its name.
             #[cfg(unix)]
@@ -85,7 +106,7 @@ impl Opened {
                 .and_then(|dir| dir.sync_all())
                 .map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
         }
-        Ok(Self { env, tables, hash: make_hash(hash_key), identity, progress, _lock: lock })
+        Ok((Self { env, tables, hash, identity, progress, _lock: lock }, recent))
     }
 }
 
@@ -159,10 +180,22 @@ fn check_schema(env: &Env<WithoutTls>, dir: &Path) -> Result<bool, OpenError> {
     }
 }
 
+/// What a store is found to be.
+struct Made {
+    tables: Tables,
+    hash_key: [u8; 16],
+    identity: [u8; 16],
+    frontier: Frontier,
+}
+
 /// Opens the databases, gives a new store its keys, and brings one of an earlier version to this one: one transaction,
-/// so that a store is either as it was or whole. The hash key and the identity.
-fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<(Tables, [u8; 16], [u8; 16]), OpenError> {
+/// so that a store is either as it was or whole.
+fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<Made, OpenError> {
     let lmdb = |source| OpenError::Lmdb { dir: dir.into(), source };
+    let damaged = |key: &str, bytes: usize| OpenError::Damaged {
+        dir: dir.into(),
+        reason: format!("its {key} is not {bytes} bytes long"),
+    };
     let mut txn = env.write_txn().map_err(lmdb)?;
     let tables = Tables::create(env, &mut txn).map_err(lmdb)?;
     let has_identity = tables.meta.get(&txn, IDENTITY_KEY).map_err(lmdb)?.is_some();
@@ -175,14 +208,25 @@ fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<(Tab
         }
     }
     tables.recount(&mut txn).map_err(lmdb)?;
+    if tables.meta.get(&txn, INDEXED_JOBS_KEY).map_err(lmdb)?.is_none() {
+        let last = match tables.meta.get(&txn, NEXT_SEQ_KEY).map_err(lmdb)? {
+            Some(bytes) => u64::from_be_bytes(bytes.try_into().map_err(|_| damaged(NEXT_SEQ_KEY, 8))?),
+            None => 0,
+        };
+        tables.meta.delete(&mut txn, NEXT_SEQ_KEY).map_err(lmdb)?;
+        tables.counters.put(&mut txn, LAST_SEQ, &last).map_err(lmdb)?;
+        tables.meta.put(&mut txn, INDEXED_JOBS_KEY, &Frontier::at(last).encode()).map_err(lmdb)?;
+    }
     tables.meta.put(&mut txn, SCHEMA_KEY, &SCHEMA.to_be_bytes()).map_err(lmdb)?;
     let read = |key| -> Result<[u8; 16], OpenError> {
         let bytes = tables.meta.get(&txn, key).map_err(lmdb)?.and_then(|bytes| bytes.try_into().ok());
-        bytes.ok_or_else(|| OpenError::Damaged { dir: dir.into(), reason: format!("its {key} is not 16 bytes long") })
+        bytes.ok_or_else(|| damaged(key, 16))
     };
     let (hash_key, identity) = (read(HASH_KEY)?, read(IDENTITY_KEY)?);
+    let frontier = tables.meta.get(&txn, INDEXED_JOBS_KEY).map_err(lmdb)?.and_then(Frontier::decode);
+    let frontier = frontier.ok_or_else(|| damaged(INDEXED_JOBS_KEY, 40))?;
     txn.commit().map_err(lmdb)?;
-    Ok((tables, hash_key, identity))
+    Ok(Made { tables, hash_key, identity, frontier })
 }
 
 #[cfg(test)]

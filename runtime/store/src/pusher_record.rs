@@ -9,7 +9,7 @@
 //! The texts are e-mail, nickname and telephone number; then each sender and each tag behind a byte that says its length.
 //! The id is the record's key and is not said again. Version 1 was the recipient's JSON.
 
-use pusher_core::{Pusher, PusherId, StoreError};
+use pusher_core::{Pusher, PusherId, SenderName, StoreError};
 
 use crate::error::corrupt;
 
@@ -50,17 +50,42 @@ pub(crate) fn encode(pusher: &Pusher, out: &mut Vec<u8>) -> Result<(), StoreErro
 /// # Errors
 /// [`StoreError::Corrupt`], which names the recipient and says what is wrong.
 pub(crate) fn decode(id: &PusherId, bytes: &[u8]) -> Result<Pusher, StoreError> {
-    let read = match bytes.first() {
-        Some(&VERSION) => decode_current(id, bytes),
-        Some(&JSON) => decode_json(id, &bytes[1..]),
-        Some(version) => Err(format!("its encoding is version {version}; this program knows {JSON} and {VERSION}")),
-        None => Err("it is empty".into()),
+    let read = || match version(bytes)? {
+        JSON => decode_json(id, bytes),
+        _ => decode_current(id, bytes),
     };
-    read.map_err(|reason| corrupt(format!("pusher {id}"), reason))
+    read().map_err(|reason| corrupt(format!("pusher {id}"), reason))
 }
 
-fn decode_json(id: &PusherId, json: &[u8]) -> Result<Pusher, String> {
-    let pusher: Pusher = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+/// Reads no more of the record of the recipient `id` than whether it has `sender`.
+///
+/// # Errors
+/// As [`decode`], for what is read.
+pub(crate) fn has_sender(id: &PusherId, bytes: &[u8], sender: &SenderName) -> Result<bool, StoreError> {
+    let read = || match version(bytes)? {
+        JSON => decode_json(id, bytes).map(|pusher| pusher.has_sender(sender)),
+        _ => {
+            let (Head { texts, senders, .. }, rest) = Head::read(bytes)?;
+            let mut rest = Texts { rest };
+            rest.take(texts.iter().sum())?;
+            let mut words = (0..senders).map(|_| rest.word());
+            words.try_fold(false, |found, word| Ok(found | (word? == sender.as_str())))
+        }
+    };
+    read().map_err(|reason| corrupt(format!("pusher {id}"), reason))
+}
+
+/// The version of a record's encoding, if it is one that can be read.
+fn version(bytes: &[u8]) -> Result<u8, String> {
+    match bytes.first() {
+        Some(&version @ (JSON | VERSION)) => Ok(version),
+        Some(version) => Err(format!("its encoding is version {version}; this program knows {JSON} and {VERSION}")),
+        None => Err("it is empty".into()),
+    }
+}
+
+fn decode_json(id: &PusherId, bytes: &[u8]) -> Result<Pusher, String> {
+    let pusher: Pusher = serde_json::from_slice(&bytes[1..]).map_err(|e| e.to_string())?;
     if pusher.id != *id {
         return Err(format!("it is the record of {}", pusher.id));
     }
@@ -68,22 +93,46 @@ fn decode_json(id: &PusherId, json: &[u8]) -> Result<Pusher, String> {
 }
 
 fn decode_current(id: &PusherId, bytes: &[u8]) -> Result<Pusher, String> {
-    let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else {
-        return Err(format!("it is {} bytes long, shorter than any recipient", bytes.len()));
-    };
-    let [_, c0, c1, c2, c3, c4, c5, c6, c7, e0, e1, e2, e3, n0, n1, n2, n3, p0, p1, p2, p3, s0, s1, t0, t1] = *head;
-    let text_len = |bytes| u32::from_le_bytes(bytes) as usize;
+    let (Head { created_at, texts: [email, nickname, phone_number], senders, tags }, rest) = Head::read(bytes)?;
     let mut texts = Texts { rest };
-    Ok(Pusher {
+    let pusher = Pusher {
         id: id.clone(),
-        created_at: i64::from_le_bytes([c0, c1, c2, c3, c4, c5, c6, c7]),
-        email: texts.take(text_len([e0, e1, e2, e3]))?.to_owned(),
-        nickname: texts.take(text_len([n0, n1, n2, n3]))?.to_owned(),
-        phone_number: texts.take(text_len([p0, p1, p2, p3]))?.to_owned(),
-        senders: texts.words(u16::from_le_bytes([s0, s1]))?,
-        tags: texts.words(u16::from_le_bytes([t0, t1]))?,
-    })
-    .and_then(|pusher| if texts.rest.is_empty() { Ok(pusher) } else { Err("it goes on behind its end".into()) })
+        created_at,
+        email: texts.take(email)?.to_owned(),
+        nickname: texts.take(nickname)?.to_owned(),
+        phone_number: texts.take(phone_number)?.to_owned(),
+        senders: texts.words(senders)?,
+        tags: texts.words(tags)?,
+    };
+    if texts.rest.is_empty() { Ok(pusher) } else { Err("it goes on behind its end".into()) }
+}
+
+/// What stands before the texts.
+struct Head {
+    created_at: i64,
+    /// How long e-mail, nickname and telephone number are.
+    texts: [usize; 3],
+    /// How many there are.
+    senders: u16,
+    tags: u16,
+}
+
+impl Head {
+    /// The head of a record of the current version, and what is behind it.
+    fn read(bytes: &[u8]) -> Result<(Self, &[u8]), String> {
+        let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else {
+            return Err(format!("it is {} bytes long, shorter than any recipient", bytes.len()));
+        };
+        let [_, c0, c1, c2, c3, c4, c5, c6, c7, e0, e1, e2, e3, n0, n1, n2, n3, p0, p1, p2, p3, s0, s1, t0, t1] = *head;
+        let texts = [[e0, e1, e2, e3], [n0, n1, n2, n3], [p0, p1, p2, p3]];
+        let head = Self {
+            created_at: i64::from_le_bytes([c0, c1, c2, c3, c4, c5, c6, c7]),
+            texts: texts.map(|len| u32::from_le_bytes(len) as usize),
+            senders: u16::from_le_bytes([s0, s1]),
+            tags: u16::from_le_bytes([t0, t1]),
+        };
+        Ok((head, rest))
+    }
 }
 
 /// The texts of a record, taken one by one.
@@ -102,18 +151,22 @@ impl<'a> Texts<'a> {
         // What is left holds no more words than bytes, whatever the count says.
         let mut words = Vec::with_capacity(usize::from(count).min(self.rest.len()));
         for _ in 0..count {
-            let Some((&len, rest)) = self.rest.split_first() else { return Err("it ends before a word".into()) };
-            self.rest = rest;
-            words.push(self.take(usize::from(len))?.parse().map_err(|e: pusher_core::WordError| e.to_string())?);
+            words.push(self.word()?.parse().map_err(|e: pusher_core::WordError| e.to_string())?);
         }
         Ok(words)
+    }
+
+    fn word(&mut self) -> Result<&'a str, String> {
+        let Some((&len, rest)) = self.rest.split_first() else { return Err("it ends before a word".into()) };
+        self.rest = rest;
+        self.take(usize::from(len))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use pusher_core::{SenderName, Tag};
+    use pusher_core::Tag;
 
     use super::*;
 
@@ -148,9 +201,22 @@ mod tests {
         }
 
         #[test]
+        fn its_senders_are_found_without_reading_it_whole(pusher in pusher(), other in "[a-z日]{1,60}") {
+            let mut bytes = Vec::new();
+            encode(&pusher, &mut bytes).unwrap();
+            let json = [&[JSON][..], &serde_json::to_vec(&pusher).unwrap()].concat();
+            for sender in pusher.senders.iter().cloned().chain([SenderName::parse(&other).unwrap()]) {
+                for bytes in [&bytes, &json] {
+                    prop_assert_eq!(has_sender(&pusher.id, bytes, &sender).unwrap(), pusher.has_sender(&sender));
+                }
+            }
+        }
+
+        #[test]
         fn any_bytes_are_a_recipient_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), version in 0..4u8) {
             let bytes = [&[version][..], &bytes].concat();
             let id = PusherId::parse("x").unwrap();
+            let _ = has_sender(&id, &bytes, &SenderName::parse("x").unwrap());
             if let Ok(pusher) = decode(&id, &bytes) {
                 let mut again = Vec::new();
                 encode(&pusher, &mut again).unwrap();

@@ -4,13 +4,13 @@
 use std::ops::Bound;
 
 use heed::RoTxn;
-use pusher_core::{Applied, Cursor, Pusher, PusherChange, PusherId, PusherList, Scope, StoreError};
+use pusher_core::{Applied, Cursor, Pusher, PusherChange, PusherId, PusherList, Scope, SenderName, StoreError};
 
 use crate::batch::Batch;
 use crate::error::{Failure, corrupt, store_error};
 use crate::keys::{Key, id_of_created};
 use crate::open::Opened;
-use crate::pusher_record::{decode, encode};
+use crate::pusher_record::{decode, encode, has_sender};
 use crate::ranks::Place;
 
 impl Batch<'_> {
@@ -45,6 +45,13 @@ impl Opened {
     pub(crate) fn get_pushers(&self, ids: &[PusherId]) -> Result<Vec<Option<Pusher>>, StoreError> {
         let txn = self.env.read_txn().map_err(|e| store_error(&e))?;
         ids.iter().map(|id| self.read_pusher(&txn, id)).collect()
+    }
+
+    pub(crate) fn pusher_has_sender(&self, id: &PusherId, sender: &SenderName) -> Result<Option<bool>, StoreError> {
+        let lmdb = |e| store_error(&e);
+        let txn = self.env.read_txn().map_err(lmdb)?;
+        let bytes = self.tables.pushers.get(&txn, id.as_str()).map_err(lmdb)?;
+        bytes.map(|bytes| has_sender(id, bytes, sender)).transpose()
     }
 
     /// The recipients with these ids, in the same order, without those that are not there.

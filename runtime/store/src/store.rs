@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use periodic::{Job, JobOp, JobOpDone, JobStore, JobStoreError, Seq, StoredFunc};
-use pusher_core::{Applied, Cursor, Pusher, PusherChange, PusherId, PusherList, Scope, StoreError, Storer};
+use pusher_core::{Applied, Cursor, Pusher, PusherChange, PusherId, PusherList, Scope, SenderName, StoreError, Storer};
 
 use crate::error::{OpenError, job_store_error};
-use crate::keys::JobHash;
-use crate::open::{Opened, StoreOptions};
+use crate::open::{JobIndexing, Opened, StoreOptions};
 use crate::writer::Writer;
 
 /// Recipients and jobs in one directory. Share it in an [`Arc`], which is both an `Arc<dyn Storer>` and an
@@ -33,17 +32,14 @@ impl Store {
     /// # Errors
     /// [`OpenError`], a sentence that names the directory and says what to do; no stored data was changed then.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, OpenError> {
-        Self::open_hashed(dir, options, JobHash::new)
+        Self::open_indexed(dir, options, JobIndexing::default())
     }
 
-    pub(crate) fn open_hashed(
-        dir: &Path,
-        options: StoreOptions,
-        make_hash: fn([u8; 16]) -> JobHash,
-    ) -> Result<Self, OpenError> {
-        let opened = Arc::new(Opened::open(dir, options, make_hash)?);
-        let writer =
-            Writer::start(Arc::clone(&opened)).map_err(|source| OpenError::System { dir: dir.into(), source })?;
+    pub(crate) fn open_indexed(dir: &Path, options: StoreOptions, indexing: JobIndexing) -> Result<Self, OpenError> {
+        let (opened, recent) = Opened::open(dir, options, indexing)?;
+        let opened = Arc::new(opened);
+        let writer = Writer::start(Arc::clone(&opened), recent)
+            .map_err(|source| OpenError::System { dir: dir.into(), source })?;
         Ok(Self { writer, opened })
     }
 
@@ -95,6 +91,10 @@ impl Storer for Store {
 
     async fn get(&self, ids: &[PusherId]) -> Result<Vec<Option<Pusher>>, StoreError> {
         self.opened.get_pushers(ids)
+    }
+
+    async fn has_sender(&self, id: &PusherId, sender: &SenderName) -> Result<Option<bool>, StoreError> {
+        self.opened.pusher_has_sender(id, sender)
     }
 
     async fn list(&self, from: u64, size: usize) -> Result<PusherList, StoreError> {

@@ -2,16 +2,18 @@
 //!
 //! | database | key | value |
 //! | --- | --- | --- |
-//! | `meta` | `schema`, `identity`, `hash_key`, `next_seq` | u32 BE; 16 random bytes each; u64 BE |
+//! | `meta` | `schema`, `identity`, `hash_key` | u32 BE; 16 random bytes each |
+//! | `meta` | `indexed_jobs` | which entries are in `job_index` and `due` ([`crate::recent`]) |
 //! | `pushers` | id | a recipient ([`crate::pusher_record`]) |
 //! | `by_created` | createdAt ‖ id | – |
 //! | `created_counts` | first key of a stretch of `by_created` | how many keys it has, u64 BE ([`crate::ranks`]) |
 //! | `by_sender`, `by_tag` | length, sender or tag ‖ id | – |
 //! | `changes` | number, counted up | changed ids ([`crate::changes`]) |
 //! | `jobs` | seq | [`JobRecord`](crate::record::JobRecord) |
-//! | `job_index` | hash of (func, name), 64 bits | seq; one for each job that has this hash |
-//! | `due` | length, func ‖ sched_at ‖ seq | – |
-//! | `funcs` | mark, func | how many jobs, u64 BE |
+//! | `job_index` | hash of (func, name), 64 bits | seq; one for each older job that has this hash |
+//! | `due` | length, func ‖ sched_at ‖ seq of each older job | – |
+//! | `funcs` | `:` func | how many jobs it has, u64 BE |
+//! | `funcs` | `#` | the last job number that was given, u64 BE |
 //!
 //! Integers in keys are big-endian, signed ones with the sign bit flipped ([`crate::keys`]).
 
@@ -41,7 +43,8 @@ pub(crate) struct Tables {
     pub(crate) jobs: Database<U64<BE>, Bytes>,
     pub(crate) job_index: Database<U64<BE>, U64<BE>>,
     pub(crate) due: Index,
-    pub(crate) funcs: Database<Bytes, U64<BE>>,
+    /// Named `funcs` in the file: what every commit of jobs changes, on one page.
+    pub(crate) counters: Database<Bytes, U64<BE>>,
 }
 
 impl Tables {
@@ -65,7 +68,7 @@ impl Tables {
                 .flags(DatabaseFlags::DUP_SORT | DatabaseFlags::DUP_FIXED)
                 .create(txn)?,
             due: env.create_database(txn, Some("due"))?,
-            funcs: env.create_database(txn, Some("funcs"))?,
+            counters: env.create_database(txn, Some("funcs"))?,
         })
     }
 
@@ -82,7 +85,7 @@ impl Tables {
             self.jobs.stat(txn)?,
             self.job_index.stat(txn)?,
             self.due.stat(txn)?,
-            self.funcs.stat(txn)?,
+            self.counters.stat(txn)?,
         ];
         Ok(stats.iter().map(bytes).sum())
     }

@@ -6,6 +6,7 @@ mod full;
 mod jobs;
 mod opening;
 mod pushers;
+mod recent;
 mod writing;
 
 use std::path::Path;
@@ -14,10 +15,53 @@ use bytes::Bytes;
 use periodic::{Job, JobKey, JobOp, JobOpDone, JobStore, JobStoreError, Seq};
 use pusher_core::{Applied, Change, ContactFields, PusherChange, PusherId, StoreError, Storer};
 
+use crate::keys::{JobHash, Key};
+use crate::open::{JobIndexing, Opened};
+use crate::recent::RECENT_JOBS;
+use crate::record::JobRecord;
 use crate::{Store, StoreOptions};
 
+const OPTIONS: StoreOptions = StoreOptions { map_size: 1 << 30, max_readers: 2048 };
+
+/// Nearly all hashes are the same.
+const COLLIDING: JobIndexing = JobIndexing { hash: JobHash::colliding, in_memory: RECENT_JOBS };
+/// Two jobs are enough that some are moved to the disk.
+const FEW: JobIndexing = JobIndexing { hash: JobHash::new, in_memory: 1 };
+
 fn open(dir: &Path) -> Store {
-    Store::open(dir, StoreOptions { map_size: 1 << 30, ..StoreOptions::default() }).unwrap()
+    Store::open(dir, OPTIONS).unwrap()
+}
+
+fn open_indexed(dir: &Path, indexing: JobIndexing) -> Store {
+    Store::open_indexed(dir, OPTIONS, indexing).unwrap()
+}
+
+/// Closes a store and looks whether its indexes of jobs on the disk have one entry each for every job that is to be there,
+/// and no other. The jobs whose due time is on the disk.
+fn drop_and_audit(store: Store, dir: &Path, indexing: JobIndexing) -> Vec<Seq> {
+    drop(store);
+    let (opened, recent) = Opened::open(dir, OPTIONS, indexing).unwrap();
+    let txn = opened.env.read_txn().unwrap();
+    let (mut names, mut dues, mut on_disk) = (Vec::new(), Vec::new(), Vec::new());
+    for job in opened.tables.jobs.iter(&txn).unwrap() {
+        let (seq, bytes) = job.unwrap();
+        let record = JobRecord::decode(bytes).unwrap();
+        let name = (opened.hash.of(record.func, record.name), seq);
+        if recent.frontier().has_name(name) {
+            names.push(name);
+        }
+        if recent.frontier().has_due_of(seq) {
+            dues.push(Key::due(record.func, record.sched_at, seq).as_bytes().to_vec());
+            on_disk.push(seq);
+        }
+    }
+    names.sort_unstable();
+    dues.sort_unstable();
+    let indexed: Vec<(u64, Seq)> = opened.tables.job_index.iter(&txn).unwrap().map(Result::unwrap).collect();
+    assert_eq!(indexed, names, "the index by name");
+    let due: Vec<Vec<u8>> = opened.tables.due.iter(&txn).unwrap().map(|entry| entry.unwrap().0.to_vec()).collect();
+    assert_eq!(due, dues, "the index by due time");
+    on_disk
 }
 
 fn id(text: &str) -> PusherId {

@@ -16,9 +16,10 @@ use periodic::{JobOp, JobOpDone, JobStoreError};
 use pusher_core::{Applied, PusherChange, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Kept};
 use crate::error::{Failure, job_store_error, said};
 use crate::open::Opened;
+use crate::recent::RecentJobs;
 
 /// How many requests may wait for the writer; whoever comes then waits for a place.
 const QUEUE: usize = 4096;
@@ -43,9 +44,9 @@ enum Message {
 }
 
 impl Writer {
-    pub(crate) fn start(store: Arc<Opened>) -> io::Result<Self> {
+    pub(crate) fn start(store: Arc<Opened>, recent: RecentJobs) -> io::Result<Self> {
         let (queue, inbox) = mpsc::channel(QUEUE);
-        let thread = thread::Builder::new().name("store-writer".into()).spawn(move || run(&store, inbox))?;
+        let thread = thread::Builder::new().name("store-writer".into()).spawn(move || run(&store, recent, inbox))?;
         Ok(Self { queue, _thread: JoinOnDrop(Some(thread)) })
     }
 
@@ -202,12 +203,12 @@ impl<O: Operation> Request for Ask<O> {
 }
 
 /// The thread: batch after batch, until the queue is closed and empty.
-fn run(store: &Opened, mut inbox: mpsc::Receiver<Message>) {
-    let mut scratch = Vec::new();
+fn run(store: &Opened, recent: RecentJobs, mut inbox: mpsc::Receiver<Message>) {
+    let mut kept = Kept { recent, scratch: Vec::new() };
     while let Some(batch) = next_batch(&mut inbox) {
-        write_batch(store, &mut scratch, batch);
-        if scratch.capacity() > SCRATCH_BYTES {
-            scratch = Vec::new();
+        write_batch(store, &mut kept, batch);
+        if kept.scratch.capacity() > SCRATCH_BYTES {
+            kept.scratch = Vec::new();
         }
     }
     // Only now does `Writer::close` return: everything is committed and answered.
@@ -239,8 +240,8 @@ fn next_batch(inbox: &mut mpsc::Receiver<Message>) -> Option<Vec<Box<dyn Request
     (!batch.is_empty()).then_some(batch)
 }
 
-fn write_batch(store: &Opened, scratch: &mut Vec<u8>, mut batch: Vec<Box<dyn Request>>) {
-    write_together(store, scratch, &mut batch);
+fn write_batch(store: &Opened, kept: &mut Kept, mut batch: Vec<Box<dyn Request>>) {
+    write_together(store, kept, &mut batch);
     for request in batch {
         request.answer();
     }
@@ -248,31 +249,31 @@ fn write_batch(store: &Opened, scratch: &mut Vec<u8>, mut batch: Vec<Box<dyn Req
 
 /// Carries requests out in one transaction; if that fails, each half of them in one of its own, and so on. One bad
 /// request among a thousand costs twenty commits that way, not a thousand.
-fn write_together(store: &Opened, scratch: &mut Vec<u8>, requests: &mut [Box<dyn Request>]) {
+fn write_together(store: &Opened, kept: &mut Kept, requests: &mut [Box<dyn Request>]) {
     let work = |txn: &mut Batch| requests.iter_mut().try_for_each(|request| request.run(txn));
-    let Err(reason) = transact(store, scratch, work) else { return };
+    let Err(reason) = transact(store, kept, work) else { return };
     tracing::warn!(requests = requests.len(), %reason, "a write failed");
     for request in requests.iter_mut() {
         request.forget(0);
     }
     match requests {
         [] => {}
-        [request] => write_one_by_one(store, scratch, request.as_mut(), reason),
+        [request] => write_one_by_one(store, kept, request.as_mut(), reason),
         _ => {
             let (first, second) = requests.split_at_mut(requests.len() / 2);
-            write_together(store, scratch, first);
-            write_together(store, scratch, second);
+            write_together(store, kept, first);
+            write_together(store, kept, second);
         }
     }
 }
 
 /// Carries out the operations of a request that failed as a whole, for this reason.
-fn write_one_by_one(store: &Opened, scratch: &mut Vec<u8>, request: &mut dyn Request, reason: StoreError) {
+fn write_one_by_one(store: &Opened, kept: &mut Kept, request: &mut dyn Request, reason: StoreError) {
     if request.ops() == 1 {
         return request.fail_one(reason);
     }
     for index in 0..request.ops() {
-        if let Err(reason) = transact(store, scratch, |txn| request.run_one(index, txn)) {
+        if let Err(reason) = transact(store, kept, |txn| request.run_one(index, txn)) {
             request.forget(index);
             request.fail_one(reason);
         }
@@ -283,11 +284,11 @@ fn write_one_by_one(store: &Opened, scratch: &mut Vec<u8>, request: &mut dyn Req
 /// thread goes on.
 fn transact(
     store: &Opened,
-    scratch: &mut Vec<u8>,
+    kept: &mut Kept,
     work: impl FnOnce(&mut Batch) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let attempt = AssertUnwindSafe(|| {
-        let mut batch = Batch::begin(store, scratch).map_err(Failure::into_reason)?;
+        let mut batch = Batch::begin(store, kept).map_err(Failure::into_reason)?;
         work(&mut batch)?;
         batch.commit().map_err(Failure::into_reason)
     });

@@ -1,4 +1,5 @@
-//! Jobs: the suite of the port, identity, order, numbers and counts, and what happens when hashes collide.
+//! Jobs: the suite of the port, identity, order, numbers and counts, and what happens when hashes collide or few entries
+//! of the indexes fit in memory.
 
 use std::sync::Arc;
 
@@ -7,29 +8,45 @@ use bytes::Bytes;
 use periodic::conformance::{self, Site};
 use periodic::{Job, JobOp, JobOpDone, JobStore, JobStoreError, Seq};
 
-use super::{due, funcs, job, key, op, open, put_job};
+use super::{COLLIDING, FEW, drop_and_audit, due, funcs, job, key, op, open, open_indexed, put_job};
+use crate::Store;
 use crate::keys::JobHash;
-use crate::{Store, StoreOptions};
+use crate::open::JobIndexing;
 
-/// A directory and the hash that its store uses.
-struct Place(tempfile::TempDir, fn([u8; 16]) -> JobHash);
+/// A directory and how its store finds jobs.
+struct Place(tempfile::TempDir, JobIndexing);
+
+impl Place {
+    fn new(indexing: JobIndexing) -> Self {
+        Self(tempfile::tempdir().unwrap(), indexing)
+    }
+}
 
 #[async_trait]
 impl Site for Place {
     async fn open(&self) -> Arc<dyn JobStore> {
-        let options = StoreOptions { map_size: 1 << 30, ..StoreOptions::default() };
-        Arc::new(Store::open_hashed(self.0.path(), options, self.1).unwrap())
+        Arc::new(open_indexed(self.0.path(), self.1))
     }
 }
 
 #[tokio::test]
 async fn the_store_conforms() {
-    conformance::run(|| Place(tempfile::tempdir().unwrap(), JobHash::new)).await;
+    conformance::run(|| Place::new(JobIndexing::default())).await;
 }
 
 #[tokio::test]
 async fn the_store_conforms_although_all_hashes_collide() {
-    conformance::run(|| Place(tempfile::tempdir().unwrap(), JobHash::colliding)).await;
+    conformance::run(|| Place::new(COLLIDING)).await;
+}
+
+#[tokio::test]
+async fn the_store_conforms_although_only_two_jobs_are_indexed_in_memory() {
+    conformance::run(|| Place::new(FEW)).await;
+}
+
+#[tokio::test]
+async fn the_store_conforms_although_few_are_in_memory_and_all_collide() {
+    conformance::run(|| Place::new(JobIndexing { hash: JobHash::colliding, ..FEW })).await;
 }
 
 #[tokio::test]
@@ -151,10 +168,7 @@ async fn funcs_are_counted_in_order_and_go_with_their_last_job() {
         op(&store, JobOp::Remove(key(func, name))).await.unwrap();
     }
     assert_eq!(funcs(&store).await, [("aa".into(), 2), ("b".into(), 2)]);
-    let opened = store.opened();
-    let txn = opened.env.read_txn().unwrap();
-    assert_eq!(opened.tables.due.len(&txn).unwrap(), 4);
-    assert_eq!(opened.tables.job_index.len(&txn).unwrap(), 4);
+    assert!(drop_and_audit(store, dir.path(), JobIndexing::default()).is_empty());
 }
 
 #[tokio::test]
@@ -174,8 +188,7 @@ async fn a_number_is_never_given_again() {
 #[tokio::test]
 async fn jobs_whose_hashes_collide_are_told_apart() {
     let dir = tempfile::tempdir().unwrap();
-    let options = StoreOptions { map_size: 1 << 30, ..StoreOptions::default() };
-    let store = Store::open_hashed(dir.path(), options, JobHash::colliding).unwrap();
+    let store = open_indexed(dir.path(), COLLIDING);
     let mut seqs = Vec::new();
     for n in 0..50 {
         let (seq, replaced) = put_job(&store, job("f", &n.to_string(), 0)).await;
@@ -198,9 +211,7 @@ async fn jobs_whose_hashes_collide_are_told_apart() {
         let finished = op(&store, JobOp::Finish(*seq)).await.unwrap();
         assert_eq!(finished, JobOpDone::Deleted((!gone).then_some(*seq)), "job {n}");
     }
-    let opened = store.opened();
-    let txn = opened.env.read_txn().unwrap();
-    assert!(opened.tables.job_index.is_empty(&txn).unwrap() && opened.tables.due.is_empty(&txn).unwrap());
+    assert!(drop_and_audit(store, dir.path(), COLLIDING).is_empty());
 }
 
 #[tokio::test]
@@ -224,7 +235,7 @@ async fn names_that_are_too_long_are_refused_and_harm_no_other() {
     assert!(results[1].as_ref().unwrap_err().to_string().contains("func of a job is 256 bytes long; the limit is 255"));
 }
 
-fn overwrite(store: &Store, seq: Seq, bytes: &[u8]) {
+pub(super) fn overwrite(store: &Store, seq: Seq, bytes: &[u8]) {
     let opened = store.opened();
     let mut txn = opened.env.write_txn().unwrap();
     opened.tables.jobs.put(&mut txn, &seq, bytes).unwrap();

@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::writer::Operation;
 
 /// An operation as bad as an operation can be.
-enum Odd {
+pub(super) enum Odd {
     Put(&'static str),
     /// Writes, then finds the disk full.
     Lose(&'static str),
