@@ -51,6 +51,13 @@ pub trait Storer: Send + Sync {
     /// The recipients with these ids, in the same order; `None` where there is none.
     async fn get(&self, ids: &[PusherId]) -> Result<Vec<Option<Pusher>>, StoreError>;
 
+    /// Does this recipient have this sender? `None`: there is no such recipient. Every push asks this; a store that need
+    /// not read the whole recipient for it says so here.
+    async fn has_sender(&self, id: &PusherId, sender: &SenderName) -> Result<Option<bool>, StoreError> {
+        let found = self.get(std::slice::from_ref(id)).await?;
+        Ok(found.into_iter().flatten().next().map(|pusher| pusher.has_sender(sender)))
+    }
+
     /// All recipients, newest first by `created_at` (then by id, descending): `size` of them after the first `from`.
     async fn list(&self, from: u64, size: usize) -> Result<PusherList, StoreError>;
 

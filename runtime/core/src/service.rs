@@ -185,9 +185,10 @@ impl Service {
     /// # Errors
     /// [`ServiceError::NoSuchPusher`], [`ServiceError::SenderNotAdded`], or the store or queue failed.
     pub async fn push(&self, request: PushRequest) -> Result<JobName, ServiceError> {
-        let pusher = self.get(&request.pusher).await?;
-        if !request.force && !pusher.has_sender(&request.sender) {
-            return Err(ServiceError::SenderNotAdded(request.pusher));
+        match self.storer.has_sender(&request.pusher, &request.sender).await? {
+            None => return Err(ServiceError::NoSuchPusher(request.pusher)),
+            Some(false) if !request.force => return Err(ServiceError::SenderNotAdded(request.pusher)),
+            Some(_) => {}
         }
         let name = JobName::for_push(&request.pusher, &request.data);
         self.submit(&request.sender, name, request.data, request.sched_at).await

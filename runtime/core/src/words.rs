@@ -158,6 +158,12 @@ impl FuncName {
     }
 }
 
+impl From<FuncName> for String {
+    fn from(func: FuncName) -> Self {
+        func.0
+    }
+}
+
 impl fmt::Display for FuncName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

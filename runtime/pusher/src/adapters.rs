@@ -52,10 +52,7 @@ fn job(new: NewJob) -> periodic::Job {
 
 fn key(key: JobKey) -> periodic::JobKey {
     let JobKey { func, name } = key;
-    periodic::JobKey {
-        func: Bytes::copy_from_slice(func.as_str().as_bytes()),
-        name: Bytes::copy_from_slice(name.as_str().as_bytes()),
-    }
+    periodic::JobKey { func: Bytes::from(String::from(func)), name: Bytes::from(String::from(name)) }
 }
 
 fn embedded_error(error: SubmitError) -> QueueError {

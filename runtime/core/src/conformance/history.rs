@@ -56,6 +56,11 @@ pub(super) async fn a_long_history_agrees_with_the_model(store: &impl Storer) {
             let (by_sender, by_tag) = (Scope::Sender(sender(word)), Scope::Tag(tag(word)));
             let with_sender = of(&|p| p.has_sender(&sender(word)));
             assert_eq!(pages(store, &by_sender, 2).await, with_sender, "round {round}: {by_sender:?}");
+            for who in ["a", "日本", "c"].map(id) {
+                let has = model.get(&who).map(|pusher| pusher.has_sender(&sender(word)));
+                let answer = store.has_sender(&who, &sender(word)).await;
+                assert_eq!(answer.expect("a read"), has, "round {round}: {who} and {word}");
+            }
             assert_eq!(
                 pages(store, &by_tag, 2).await,
                 of(&|p| p.tags.contains(&tag(word))),

@@ -56,15 +56,12 @@ impl Handle {
 
     /// Submits jobs; a result for each, in the same order. When this returns, the jobs that were taken are durable. The
     /// rules are SUBMIT_JOB's: one job per key; a waiting one is replaced; a submit for one that runs is dropped, which
-    /// counts as taken. Jobs submitted at once share a commit. Cancelling it takes back nothing.
+    /// counts as taken. Jobs submitted at once share a commit. Cancelling it takes back nothing. The bytes of a job are
+    /// kept as they are given: parts of a large buffer are better copied before ([`Job::compact`]).
     pub async fn submit(&self, jobs: Vec<Job>) -> Vec<Result<(), SubmitError>> {
         let mut results: Vec<_> = jobs.iter().map(|job| self.check(job)).collect();
-        let good: Vec<_> = jobs
-            .into_iter()
-            .zip(&results)
-            .filter(|(_, checked)| checked.is_ok())
-            .map(|(job, _)| job.compact())
-            .collect();
+        let good: Vec<_> =
+            jobs.into_iter().zip(&results).filter(|(_, checked)| checked.is_ok()).map(|(job, _)| job).collect();
         if good.is_empty() {
             return results;
         }
