@@ -74,6 +74,8 @@ impl Pusher {
             .args(args)
             // What a test expects to go wrong would fill the screen.
             .env("PUSHER_LOG", "error")
+            // Not the cache of whoever runs the tests.
+            .env("PUSHER_CACHE", build::root().join("target/senders-cache"))
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -65,6 +65,10 @@ pub(crate) struct ServeArgs {
     /// Run the senders in this directory in the same process.
     #[arg(long, env = "PUSHER_SENDERS", value_name = "DIR")]
     senders: Option<PathBuf>,
+    /// Where compiled senders are kept for the next start: a directory of this user's that nobody else may get at, and
+    /// not the directory of senders [default: $XDG_CACHE_HOME/pusher or ~/.cache/pusher]
+    #[arg(long, env = "PUSHER_CACHE", value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// The Periodic server to submit jobs to: "embedded", tcp://HOST:PORT or unix:///PATH [default: embedded]
     #[arg(long, env = "PUSHER_PERIODIC", value_name = "WHICH", alias = "periodic_port")]
     periodic: Option<String>,
@@ -102,6 +106,10 @@ pub(crate) struct WorkArgs {
     /// The directory of manifests (NAME.toml) and components (NAME.wasm).
     #[arg(long, env = "PUSHER_SENDERS", value_name = "DIR")]
     senders: Option<PathBuf>,
+    /// Where compiled senders are kept for the next start: a directory of this user's that nobody else may get at, and
+    /// not the directory of senders [default: $XDG_CACHE_HOME/pusher or ~/.cache/pusher]
+    #[arg(long, env = "PUSHER_CACHE", value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// The Periodic server to take jobs from [default: unix:///tmp/periodic.sock]
     #[arg(long, env = "PUSHER_PERIODIC", value_name = "URL", alias = "periodic_port")]
     periodic: Option<String>,
@@ -124,6 +132,7 @@ impl From<ServeArgs> for ServeSettings {
             host: args.host,
             work_dir: args.work_dir,
             senders: args.senders,
+            cache: args.cache,
             periodic: args.periodic,
             periodic_listen: args.periodic_listen,
             admin: args.admin,
@@ -146,6 +155,7 @@ impl From<WorkArgs> for WorkSettings {
         let SigningSettings { key, secret, secret_file, sign } = args.signing.into();
         Self {
             senders: args.senders,
+            cache: args.cache,
             periodic: args.periodic,
             api: args.api,
             size: args.size,

@@ -123,6 +123,7 @@ pub struct ServeSettings {
     pub host: Option<String>,
     pub work_dir: Option<PathBuf>,
     pub senders: Option<PathBuf>,
+    pub cache: Option<PathBuf>,
     pub periodic: Option<String>,
     pub periodic_listen: Option<String>,
     pub admin: Option<String>,
@@ -148,6 +149,7 @@ pub struct ServeSettings {
 )]
 pub struct WorkSettings {
     pub senders: Option<PathBuf>,
+    pub cache: Option<PathBuf>,
     pub periodic: Option<String>,
     pub api: Option<String>,
     pub size: Option<usize>,
@@ -188,6 +190,8 @@ pub struct ServeConfig {
     pub work_dir: PathBuf,
     /// The senders to run in this process, if any.
     pub senders: Option<PathBuf>,
+    /// Where compiled senders are kept; `None`: in the user's cache directory, if there is one.
+    pub cache: Option<PathBuf>,
     /// The Periodic server.
     pub periodic: PeriodicChoice,
     /// Where the operator listener listens, `host:port`.
@@ -211,6 +215,8 @@ pub struct ServeConfig {
 pub struct WorkConfig {
     /// The senders to run.
     pub senders: PathBuf,
+    /// Where compiled senders are kept; `None`: in the user's cache directory, if there is one.
+    pub cache: Option<PathBuf>,
     /// The Periodic server to take jobs from.
     pub periodic: Endpoint,
     /// The base URL of the API server.
@@ -257,6 +263,7 @@ impl ServeConfig {
             host: address("--host", said.host.or(file.host), DEFAULT_HOST)?,
             work_dir: said.work_dir.or(file.work_dir).unwrap_or_else(|| PathBuf::from(".")),
             senders: said.senders.or(file.senders),
+            cache: said.cache.or(file.cache),
             periodic,
             admin: address("--admin", said.admin.or(file.admin), DEFAULT_ADMIN)?,
             prefix: prefix(said.prefix.or(file.prefix))?,
@@ -283,6 +290,7 @@ impl WorkConfig {
         })?;
         Ok(Self {
             senders,
+            cache: said.cache.or(file.cache),
             periodic: endpoint("--periodic", said.periodic.or(file.periodic).as_deref().unwrap_or(DEFAULT_PERIODIC))?,
             api: api::address(said.api.or(file.api))?,
             size: size(said.size.or(file.size))?,

@@ -92,7 +92,7 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     let stop_worker = CancellationToken::new();
     let worker = match &config.senders {
         Some(dir) => {
-            let channels = senders::load(dir, config.size, Arc::new(service.clone())).await?;
+            let channels = senders::load(dir, config.cache.as_deref(), config.size, Arc::new(service.clone())).await?;
             let options =
                 WorkerOptions { prefix: config.prefix.clone(), size: config.size, ..WorkerOptions::default() };
             let worker = channels.into_iter().fold(Worker::new(connector, queue, options), Worker::channel);

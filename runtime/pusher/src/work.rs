@@ -30,7 +30,7 @@ pub enum WorkError {
 pub async fn run(config: WorkConfig, stop: CancellationToken, say: impl Fn(&str)) -> Result<(), WorkError> {
     let options = Options { credentials: config.credentials, ..Options::default() };
     let client = Client::new(config.api, options)?;
-    let channels = senders::load(&config.senders, config.size, Arc::new(client)).await?;
+    let channels = senders::load(&config.senders, config.cache.as_deref(), config.size, Arc::new(client)).await?;
     let endpoint = Arc::new(config.periodic.clone());
     let queue = RemoteQueue(periodic::Client::new(endpoint.clone(), ClientOptions::default()));
     let options = WorkerOptions { prefix: config.prefix, size: config.size, ..WorkerOptions::default() };

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Cache, Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::sandbox::SandboxConfig;
 
@@ -27,7 +27,12 @@ const KEEP_MEMORY: usize = 512 << 10;
 const KEEP_TABLE: usize = 64 << 10;
 
 /// Makes the engine and starts its clock. The second value says why instances are not pooled, if they are not.
-pub(crate) fn start(config: &SandboxConfig) -> wasmtime::Result<(Engine, Option<String>)> {
+pub(crate) fn start(config: &SandboxConfig, cache: Option<&Cache>) -> wasmtime::Result<(Engine, Option<String>)> {
+    let settings = |pool| {
+        let mut settings = settings(pool);
+        settings.cache(cache.cloned());
+        settings
+    };
     let (engine, not_pooled) = match Engine::new(&settings(Some(config))) {
         Ok(engine) => (engine, None),
         // The pool reserves terabytes of address space, which some containers do not give.

@@ -8,7 +8,8 @@
 //! The way through the code:
 //!
 //! * [`manifest`]: what an operator can write beside a component. Each key is documented there.
-//! * `catalog`: a directory becomes senders. `component`: bytes become something that can be instantiated.
+//! * `catalog`: a directory becomes senders. `component`: bytes become something that can be instantiated. `cache`: what
+//!   was compiled is kept for the next start.
 //! * `sender`: one message's way. `limits`: how a send is held to its memory and CPU. `fault`: what an error means.
 //! * `capabilities`: what a sender can ask for, one file each, in three stages: *link* it into the linker once for all,
 //!   *configure* it once for a sender from its manifest, *prepare* it once for a message.
@@ -33,6 +34,7 @@
 //! ```
 
 mod bindings;
+mod cache;
 mod capabilities;
 mod catalog;
 mod component;
@@ -45,6 +47,7 @@ mod sandbox;
 mod sender;
 mod state;
 
+pub use cache::CacheUse;
 pub use catalog::{LoadError, LoadReport, LoadedSender, Refused};
 pub use manifest::{Manifest, ManifestError};
 pub use sandbox::{Deps, Env, Sandbox, SandboxConfig, SandboxError};

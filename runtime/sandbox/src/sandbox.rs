@@ -1,15 +1,16 @@
 //! What all senders share.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use pusher_core::Pushers;
 use tokio::sync::Semaphore;
-use wasmtime::Engine;
 use wasmtime::component::Linker;
+use wasmtime::{Cache, Engine};
 
+use crate::cache::{self, CacheUse};
 use crate::capabilities::{self, http};
 use crate::catalog::{self, LoadError, LoadReport};
 use crate::component::Components;
@@ -25,11 +26,15 @@ pub struct SandboxConfig {
     pub max_memory: u64,
     /// How long a connection may take to come about. Default: 5 s.
     pub connect_timeout: Duration,
+    /// Where compiled components are kept, so that the next start need not compile them: a directory of this user's that
+    /// nobody else may get at, and not the directory of senders. It is made if it is not there; one that is not private is
+    /// not used, which the log says. Default: none.
+    pub cache: Option<PathBuf>,
 }
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        Self { max_sends: 256, max_memory: 1 << 30, connect_timeout: Duration::from_secs(5) }
+        Self { max_sends: 256, max_memory: 1 << 30, connect_timeout: Duration::from_secs(5), cache: None }
     }
 }
 
@@ -75,6 +80,7 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<State>,
     pub(crate) components: Components,
+    pub(crate) cache: Option<Cache>,
     pub(crate) clients: http::Clients,
     /// One permit for each send at once, so that the pool of instances is never found empty.
     pub(crate) slots: Semaphore,
@@ -88,7 +94,14 @@ impl Sandbox {
     /// lacking, it says so in the log and goes on without the pool, at a cost for each send.
     pub fn new(config: SandboxConfig, deps: Deps) -> Result<Self, SandboxError> {
         let failed = |error: &dyn fmt::Display| SandboxError(format!("{error:#}"));
-        let (engine, not_pooled) = engine::start(&config).map_err(|error| failed(&error))?;
+        let cache = config.cache.as_deref().and_then(|dir| match cache::open(dir) {
+            Ok(cache) => Some(cache),
+            Err(error) => {
+                tracing::warn!(reason = %error, "there is no cache: senders are compiled at every start");
+                None
+            }
+        });
+        let (engine, not_pooled) = engine::start(&config, cache.as_ref()).map_err(|error| failed(&error))?;
         if let Some(reason) = not_pooled {
             tracing::warn!(
                 reason,
@@ -100,7 +113,14 @@ impl Sandbox {
         let clients = http::Clients::new(config.connect_timeout).map_err(|error| failed(&error))?;
         let slots = Semaphore::new(config.max_sends);
         let components = Components::default();
-        Ok(Self { shared: Arc::new(Shared { config, deps, engine, linker, components, clients, slots }) })
+        Ok(Self { shared: Arc::new(Shared { config, deps, engine, linker, components, cache, clients, slots }) })
+    }
+
+    /// What the cache was good for so far; `None`: there is none.
+    #[must_use]
+    pub fn cache_use(&self) -> Option<CacheUse> {
+        let cache = self.shared.cache.as_ref()?;
+        Some(CacheUse { found: cache.cache_hits(), compiled: cache.cache_misses() })
     }
 
     /// Makes a sender of every manifest in `dir`, and of every component there that no manifest names. What cannot be

@@ -9,6 +9,7 @@ pub mod load;
 pub mod pushers;
 pub mod sandbox;
 pub mod search;
+pub mod startup;
 
 use serde_json::json;
 

@@ -78,8 +78,8 @@ impl Sender for Native {
     }
 }
 
-/// `sample` asks nobody about pushers.
-struct Nobody;
+/// What these benchmarks load asks nobody about pushers.
+pub(super) struct Nobody;
 
 #[async_trait]
 impl Pushers for Nobody {
