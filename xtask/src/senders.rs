@@ -1,6 +1,6 @@
 //! Builds the components: every guest with one `cargo component build`, then laid out in two folders below `target`:
-//! `components/` holds all of them, the tests' own included; `senders/` holds the shipped ones, each beside its
-//! manifest, ready for `pusher worker --senders`.
+//! `components/` holds all of them, the tests' own included, the shipped ones beside their manifests, to be copied from
+//! there; `senders/` holds those that need nothing but what the tour gives them, ready for `pusher worker --senders`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,9 @@ use crate::step::{self, Failure, cargo};
 use crate::{root, target};
 
 /// The shipped senders: the folders below `senders-wasm` with a manifest in them.
-const SHIPPED: [&str; 2] = ["sample", "sendmail"];
+const SHIPPED: [&str; 8] = ["chat", "hook", "httpsend", "sample", "sendmail", "sendsms", "telegram", "twilio"];
+/// Those of them that the tour runs.
+const TOUR: [&str; 2] = ["sample", "sendmail"];
 /// Components that only tests run.
 const TEST: [&str; 1] = ["faulty"];
 /// Where `cargo component build` leaves its results, below its target directory.
@@ -34,9 +36,11 @@ pub(crate) fn build() -> Result<(), Failure> {
         install(&component, &components.join(format!("{name}.wasm")))?;
     }
     for name in SHIPPED {
-        let [component, manifest] = ["wasm", "toml"].map(|ending| format!("{name}.{ending}"));
-        install(&components.join(&component), &dir().join(&component))?;
-        install(&root().join("senders-wasm").join(name).join(&manifest), &dir().join(&manifest))?;
+        let manifest = format!("{name}.toml");
+        install(&root().join("senders-wasm").join(name).join(&manifest), &components.join(&manifest))?;
+    }
+    for file in TOUR.into_iter().flat_map(|name| ["wasm", "toml"].map(|ending| format!("{name}.{ending}"))) {
+        install(&components.join(&file), &dir().join(&file))?;
     }
     Ok(())
 }
@@ -47,7 +51,8 @@ pub(crate) fn test() -> Result<(), Failure> {
     let run = |step, folder: &str, args: &[&str]| {
         step::run(step, cargo().current_dir(root().join(folder)).args(args).arg("--target-dir").arg(&guests))
     };
-    run("the guest SDK's tests", "guest-sdk", &["test", "--locked"])
+    run("the guest SDK's tests", "guest-sdk", &["test", "--locked"])?;
+    run("the senders' tests", "senders-wasm", &["test", "--locked", "--lib"])
 }
 
 /// Copies by way of a rename, so that a worker that watches or reads the folder never sees half a file.

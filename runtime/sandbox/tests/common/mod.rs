@@ -82,6 +82,10 @@ impl Directory {
         let mut pusher = Pusher::new(PusherId::parse(id).unwrap());
         pusher.email = email.into();
         pusher.nickname = "Ada".into();
+        self.pusher(pusher)
+    }
+
+    pub fn pusher(self, pusher: Pusher) -> Self {
         self.recipients.known.lock().unwrap().push(pusher);
         self
     }
@@ -178,6 +182,8 @@ impl Pushers for Recipients {
 pub struct Asked {
     /// Request line and headers, lower case.
     pub head: String,
+    /// The same as they were sent.
+    pub sent: String,
     pub body: String,
 }
 
@@ -228,7 +234,8 @@ async fn serve(mut stream: TcpStream, answer: &str, asked: &Mutex<Vec<Asked>>) {
             break at + 4;
         }
     };
-    let head = String::from_utf8_lossy(&bytes[..head_end]).to_lowercase();
+    let sent = String::from_utf8_lossy(&bytes[..head_end]).into_owned();
+    let head = sent.to_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok()).unwrap_or(0);
     while bytes.len() < head_end + length {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
@@ -236,7 +243,7 @@ async fn serve(mut stream: TcpStream, answer: &str, asked: &Mutex<Vec<Asked>>) {
         }
     }
     let body = String::from_utf8_lossy(&bytes[head_end..]).into_owned();
-    asked.lock().unwrap().push(Asked { head, body });
+    asked.lock().unwrap().push(Asked { head, sent, body });
     // An error here is the client's choice not to read on.
     let _ = stream
         .write_all(format!("HTTP/1.1 {}", answer.replacen("\r\n", "\r\nconnection: close\r\n", 1)).as_bytes())
