@@ -12,10 +12,11 @@ pub fn get(id: &str) -> Result<Pusher, Error> {
     host::get(id)
 }
 
-/// The recipients that a full-text query finds: `size` of them after the first `from`. Needs `[pushers] read = true`.
+/// The recipients that a full-text query finds: `size` of them, 100 at most, after the first `from`. Needs
+/// `[pushers] read = true`.
 ///
 /// # Errors
-/// [`Error::Unsupported`] from hosts that do not serve it yet, and as the type says.
+/// [`Error::Refused`] for a query that is none, and as the type says.
 pub fn search(query: &str, from: u64, size: u32) -> Result<Page, Error> {
     host::search(query, from, size)
 }

@@ -118,3 +118,21 @@ async fn a_server_that_cannot_search_says_so_and_does_everything_else() {
     assert!(readiness.starts_with("ready, but the store failed: the search index"), "{readiness}");
     assert!(server.stop().await.success());
 }
+
+#[tokio::test]
+async fn a_worker_elsewhere_searches_as_one_within_the_server_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Pusher::serve(dir.path(), &[]).await;
+    let rest = Rest::new(&server.api);
+    for who in ["ada", "bob"] {
+        rest.recipient(who, "sendmail").await;
+    }
+    tag(&rest, "ada", "vip").await;
+    let client = pusher_client::Client::new(server.api.parse().unwrap(), pusher_client::Options::default()).unwrap();
+    let port: &dyn pusher_core::Pushers = &client;
+    let found = port.search("tags:vip", 0, 100).await.unwrap();
+    assert_eq!((found.total, found.pushers.len(), found.pushers[0].id.as_str()), (1, 1, "ada"));
+    let refused = port.search("tags:/(/", 0, 100).await.unwrap_err();
+    assert!(matches!(refused, pusher_core::PushersError::Refused(_)), "{refused}");
+    server.stop().await;
+}

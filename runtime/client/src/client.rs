@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pusher_core::{ContactFields, JobName, PushRequest, Pusher, PusherId, Pushers, PushersError, SenderName, Tag};
+use pusher_core::{
+    ContactFields, JobName, PushRequest, Pusher, PusherId, PusherList, Pushers, PushersError, SenderName, Tag,
+};
 use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -203,6 +205,10 @@ impl Pushers for Client {
             Err(ClientError::NotFound(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn search(&self, query: &str, from: u64, size: usize) -> Result<PusherList, PushersError> {
+        Ok(Self::search(self, query, from, size).await?)
     }
 
     async fn push(&self, request: PushRequest) -> Result<JobName, PushersError> {

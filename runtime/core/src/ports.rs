@@ -164,7 +164,7 @@ pub struct PushRequest {
 /// Why a sender's request about recipients was not served.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PushersError {
-    /// The request itself is wrong: no such recipient, or the recipient lacks the sender.
+    /// The request itself is wrong: no such recipient, the recipient lacks the sender, a query that is none.
     #[error("{0}")]
     Refused(String),
     /// The API server or its store cannot be reached just now.
@@ -178,6 +178,10 @@ pub enum PushersError {
 pub trait Pushers: Send + Sync {
     /// The recipient with this id.
     async fn get(&self, id: &PusherId) -> Result<Option<Pusher>, PushersError>;
+
+    /// The recipients that a query finds (`docs/search.md`), best first: `size` of them, 100 at most, after the first
+    /// `from`.
+    async fn search(&self, query: &str, from: u64, size: usize) -> Result<PusherList, PushersError>;
 
     /// Pushes one message; the name of its job.
     async fn push(&self, request: PushRequest) -> Result<JobName, PushersError>;

@@ -271,6 +271,10 @@ impl Pushers for Service {
         }
     }
 
+    async fn search(&self, query: &str, from: u64, size: usize) -> Result<PusherList, PushersError> {
+        Ok(Self::search(self, query, from, size).await?)
+    }
+
     async fn push(&self, request: PushRequest) -> Result<JobName, PushersError> {
         Ok(Self::push(self, request).await?)
     }

@@ -157,11 +157,14 @@ async fn recipients_are_read_and_pushed_to_as_far_as_granted() {
     assert!(loaded.ask("push:sample ada hello").await.starts_with("\"ada_"));
     assert_eq!(loaded.recipients.pushed.lock().unwrap()[0].data, "hello");
     assert_eq!(loaded.ask("push:sample nobody hello").await, "Error::Refused(\"no such recipient\")");
-    assert!(loaded.ask("search").await.starts_with("Error::Unsupported"));
+    assert_eq!(loaded.ask("search:a").await, "(1, [\"ada\"])");
+    assert_eq!(loaded.ask("search:bob").await, "(0, [])");
+    assert_eq!(loaded.ask("search:(").await, "Error::Refused(\"no query\")");
     assert!(loaded.ask("fan-out").await.starts_with("Error::Unsupported"));
 
     let loaded = Directory::faulty("").recipient("ada", "ada@example.com").load().await;
-    for (data, key) in [("get:ada", "read"), ("search", "read"), ("push:sample ada x", "push"), ("fan-out", "fan-out")]
+    for (data, key) in
+        [("get:ada", "read"), ("search:a", "read"), ("push:sample ada x", "push"), ("fan-out", "fan-out")]
     {
         let denied = format!("Error::Denied(\"the manifest does not grant it: [pushers] {key} = true\")");
         assert_eq!(loaded.ask(data).await, denied);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pusher_core::{
-    JobName, Message, Outcome, PushRequest, Pusher, PusherId, Pushers, PushersError, SendError, Sender, SenderName,
+    JobName, Message, Outcome, PushRequest, Pusher, PusherId, PusherList, Pushers, PushersError, SendError, Sender,
+    SenderName,
 };
 use pusher_sandbox::{Deps, Sandbox, SandboxConfig};
 use tokio::time::Instant;
@@ -85,6 +86,10 @@ pub(super) struct Nobody;
 impl Pushers for Nobody {
     async fn get(&self, _: &PusherId) -> Result<Option<Pusher>, PushersError> {
         Ok(None)
+    }
+
+    async fn search(&self, _: &str, _: u64, _: usize) -> Result<PusherList, PushersError> {
+        Ok(PusherList { total: 0, pushers: Vec::new() })
     }
 
     async fn push(&self, _: PushRequest) -> Result<JobName, PushersError> {

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use pusher_core::{
-    Failure, Fault, JobName, Message, Outcome, PushRequest, Pusher, PusherId, Pushers, PushersError, SendError, Sender,
-    SenderName,
+    Failure, Fault, JobName, Message, Outcome, PushRequest, Pusher, PusherId, PusherList, Pushers, PushersError,
+    SendError, Sender, SenderName,
 };
 use pusher_sandbox::{Deps, LoadReport, Sandbox, SandboxConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -165,6 +165,17 @@ impl Pushers for Recipients {
             return Err(PushersError::Unavailable("told to".into()));
         }
         Ok(self.known.lock().unwrap().iter().find(|pusher| pusher.id == *id).cloned())
+    }
+
+    /// Finds by a part of the id; a bracket is no query.
+    async fn search(&self, query: &str, from: u64, size: usize) -> Result<PusherList, PushersError> {
+        if query.contains('(') {
+            return Err(PushersError::Refused("no query".into()));
+        }
+        let known = self.known.lock().unwrap();
+        let found = known.iter().filter(|pusher| pusher.id.as_str().contains(query));
+        let pushers = found.clone().skip(from as usize).take(size).cloned().collect();
+        Ok(PusherList { total: found.count() as u64, pushers })
     }
 
     async fn push(&self, request: PushRequest) -> Result<JobName, PushersError> {

@@ -18,7 +18,8 @@
 //! | `header:NAME=VALUE URL` | the same, having sent a header |
 //! | `get:ID` | fails with the recipient's e-mail address, or the error |
 //! | `push:SENDER ID DATA` | fails with the job's name, or the error |
-//! | `search` and `fan-out` | fail with the error |
+//! | `search:QUERY` | fails with how many recipients there are and the ids of the first hundred, or the error |
+//! | `fan-out` | fails with the error |
 //! | `later:S` `temporary` `limited` `permanent` | answers that |
 //! | `reason:N` | fails with a reason of N bytes |
 //! | anything else | is done |
@@ -57,7 +58,7 @@ impl Sender for Faulty {
             "post" | "header" => return exchange(what, rest),
             "get" => return answer(pushers::get(rest).map(|pusher| pusher.email)),
             "push" => return push(rest),
-            "search" => return answer(pushers::search("x", 0, 1).map(|page| page.total)),
+            "search" => return answer(pushers::search(rest, 0, u32::MAX).map(ids)),
             "fan-out" => return answer(pushers::fan_out(&message.id, "s", "", "", 1).map(|progress| progress.pushed)),
             "later" => return Ok(Outcome::Later(rest.parse()?)),
             "temporary" => return Err(Failure::temporary("told to")),
@@ -68,6 +69,10 @@ impl Sender for Faulty {
         }
         Ok(Outcome::Done)
     }
+}
+
+fn ids(page: pushers::Page) -> (u64, Vec<String>) {
+    (page.total, page.pushers.into_iter().map(|pusher| pusher.id).collect())
 }
 
 fn say(text: impl Debug) -> Result<Outcome, Failure> {
