@@ -6,9 +6,10 @@ use pusher_tests::process::Pusher;
 use pusher_tests::provider::Provider;
 use pusher_tests::rest::Rest;
 use pusher_tests::senders;
+use pusher_tests::wait::until;
 use tokio::time::timeout;
 
-use crate::queue::{jobs, until_jobs};
+use crate::queue::{jobs, until_jobs, workers};
 
 const KEY: &str = "test-key";
 
@@ -43,6 +44,30 @@ async fn a_sender_that_misbehaves_is_tried_again_later_and_the_next_message_is_s
     }
     assert_eq!(jobs(&server, "pusher:faulty").await, 4, "all four wait for their next attempt");
     assert_eq!(jobs(&server, "pusher:dead:faulty").await, 0);
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_sender_that_only_crashes_is_parked_and_its_messages_wait_for_a_better_one() {
+    let (dir, provider, server) = house("component = \"faulty.wasm\"\n").await;
+    let rest = Rest::new(&server.api);
+    rest.recipient("lupino", "faulty").await;
+    rest.recipient("lupino", "sendmail").await;
+    for n in 0..10 {
+        assert_eq!(rest.push("faulty", "lupino", &format!("trap:{n}")).await.status, 200);
+    }
+    let parked = async || (workers(&server, "pusher:faulty").await == 0).then_some(());
+    until("the sender to be parked", parked).await;
+    assert_eq!(rest.push("faulty", "lupino", "fine").await.status, 200, "it is accepted all the same");
+    rest.push("sendmail", "lupino", r#"{"subject": "s", "text": "t"}"#).await;
+    assert_eq!(timeout(Duration::from_secs(10), provider.wait_for(1)).await.unwrap().len(), 1, "the others go on");
+    assert_eq!(jobs(&server, "pusher:faulty").await, 11, "nothing is lost");
+    assert_eq!(jobs(&server, "pusher:dead:faulty").await, 0);
+    assert!(server.stop().await.success());
+
+    let senders = dir.path().join("senders");
+    let server = Pusher::serve(&dir.path().join("data"), &["--senders", &senders.to_string_lossy()]).await;
+    until("the new start to deliver", async || (jobs(&server, "pusher:faulty").await <= 10).then_some(())).await;
     assert!(server.stop().await.success());
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::Channel;
+use crate::parking::Parking;
 
 /// How long a job waits when its dead letter could not be stored, in seconds.
 const DEAD_LETTER_RETRY: i64 = 60;
@@ -25,14 +26,21 @@ const DEAD_LETTER_RETRY: i64 = 60;
 pub(crate) struct Runner {
     sender: Arc<dyn Sender>,
     retry: RetryPolicy,
+    parking: Parking,
     prefix: Prefix,
     queue: Arc<dyn Queue>,
     permits: Arc<Semaphore>,
 }
 
 impl Runner {
-    pub(crate) fn new(channel: Channel, prefix: Prefix, queue: Arc<dyn Queue>, permits: Arc<Semaphore>) -> Self {
-        Self { sender: channel.sender, retry: channel.retry, prefix, queue, permits }
+    pub(crate) fn new(
+        channel: Channel,
+        parking: Parking,
+        prefix: Prefix,
+        queue: Arc<dyn Queue>,
+        permits: Arc<Semaphore>,
+    ) -> Self {
+        Self { sender: channel.sender, retry: channel.retry, parking, prefix, queue, permits }
     }
 
     async fn send(&self, message: Message) -> Result<Outcome, SendError> {
@@ -94,6 +102,13 @@ impl Handler for Runner {
         let started = Instant::now();
         let message = Message { id: name.clone(), sender: sender.clone(), pusher, data, attempt };
         let result = self.send(message).await;
+        if let Some(fault) = self.parking.note(&result) {
+            tracing::error!(
+                %sender,
+                reason = %fault,
+                "sender parked after ten crashes in a row: its messages wait; mend it and start the worker again"
+            );
+        }
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match self.retry.judge(attempt, &result, chance()) {
             Verdict::Done => {

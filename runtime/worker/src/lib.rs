@@ -2,9 +2,11 @@
 //!
 //! A [`Worker`] serves a set of [`Channel`]s. Each channel has a Periodic connection of its own with as many GRABs open
 //! as it may send at once ([`Channel::concurrency`]), so a slow or hostile sender fills its own connection and nobody
-//! else's. What happens to one job is in [`job`]; this file only joins channels to connections.
+//! else's. What happens to one job is in [`job`]; a sender that only crashes is taken out of service ([`parking`]); this
+//! file only joins channels to connections.
 
 mod job;
+mod parking;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,8 @@ use pusher_core::{Prefix, Queue, RetryPolicy, Sender, SenderName};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use crate::parking::Parking;
 
 /// A sender and how it is to be used. Native senders and components alike.
 #[derive(Clone)]
@@ -77,7 +81,8 @@ impl Worker {
     }
 
     /// Serves the channels until `shutdown`, then takes no more jobs, lets what is being sent finish (up to
-    /// [`WorkerOptions::drain`]) and returns. A lost server is waited for, for ever.
+    /// [`WorkerOptions::drain`]) and returns. A lost server is waited for, for ever. A sender that crashes ten times in a
+    /// row without an answer is parked: it gets no more jobs from this worker, and its messages wait.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut running = JoinSet::new();
         for channel in self.channels {
@@ -87,16 +92,25 @@ impl Worker {
                 drain: self.options.drain,
                 ..Default::default()
             };
-            let runner =
-                job::Runner::new(channel, self.options.prefix.clone(), self.queue.clone(), self.permits.clone());
+            let stop = shutdown.child_token();
+            let parking = Parking::new(stop.clone());
+            let runner = job::Runner::new(
+                channel,
+                parking,
+                self.options.prefix.clone(),
+                self.queue.clone(),
+                self.permits.clone(),
+            );
             let funcs = vec![Bytes::copy_from_slice(func.as_str().as_bytes())];
             let worker = grabber::Worker::new(self.connector.clone(), options, funcs, Arc::new(runner));
-            running.spawn(worker.run(shutdown.clone()));
+            running.spawn(worker.run(stop));
         }
         while let Some(ended) = running.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "a channel's loop ended early; its jobs wait for the next start");
             }
         }
+        // With every sender parked there is nothing to do, but ending would only have a supervisor start it all again.
+        shutdown.cancelled().await;
     }
 }
