@@ -2,13 +2,12 @@
 
 use std::process::Output;
 
-use pusher_tests::build;
+use pusher_tests::command::command;
 use pusher_tests::process::Pusher;
 use pusher_tests::rest::Rest;
 
 async fn fails(args: &[&str]) -> String {
-    let Output { status, stderr, .. } =
-        tokio::process::Command::new(build::pusher()).args(args).output().await.unwrap();
+    let Output { status, stderr, .. } = command(args).output().await.unwrap();
     assert!(!status.success(), "{args:?} should fail");
     String::from_utf8(stderr).unwrap()
 }
@@ -43,6 +42,15 @@ async fn a_taken_address_is_named() {
     let said = fails(&["serve", "--host", taken, "--admin", "127.0.0.1:0", "--work-dir", &path]).await;
     assert!(said.contains(taken), "{said}");
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_cache_among_the_senders_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (senders, cache) = (dir.path().to_string_lossy(), dir.path().join("cache"));
+    let said = fails(&["worker", "--senders", &senders, "--cache", &cache.to_string_lossy()]).await;
+    assert!(said.contains("lies within the directory of senders; name another one with --cache"), "{said}");
+    assert!(!cache.exists());
 }
 
 #[tokio::test]
