@@ -53,11 +53,12 @@ async fn a_sender_that_only_crashes_is_parked_and_its_messages_wait_for_a_better
     let rest = Rest::new(&server.api);
     rest.recipient("lupino", "faulty").await;
     rest.recipient("lupino", "sendmail").await;
+    let serves = async |count| (workers(&server, "pusher:faulty").await == count).then_some(());
+    until("the sender to take jobs", async || serves(1).await).await;
     for n in 0..10 {
         assert_eq!(rest.push("faulty", "lupino", &format!("trap:{n}")).await.status, 200);
     }
-    let parked = async || (workers(&server, "pusher:faulty").await == 0).then_some(());
-    until("the sender to be parked", parked).await;
+    until("the sender to be parked", async || serves(0).await).await;
     assert_eq!(rest.push("faulty", "lupino", "fine").await.status, 200, "it is accepted all the same");
     rest.push("sendmail", "lupino", r#"{"subject": "s", "text": "t"}"#).await;
     assert_eq!(timeout(Duration::from_secs(10), provider.wait_for(1)).await.unwrap().len(), 1, "the others go on");
