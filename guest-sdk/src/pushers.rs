@@ -3,6 +3,7 @@
 pub use crate::bindings::pusher::sender::pushers::{Error, Page, Progress, Pusher};
 
 use crate::bindings::pusher::sender::pushers as host;
+use crate::{Failure, Message};
 
 /// The recipient with this id. Needs `[pushers] read = true`.
 ///
@@ -10,6 +11,17 @@ use crate::bindings::pusher::sender::pushers as host;
 /// [`Error::NotFound`] if there is none, and as the type says.
 pub fn get(id: &str) -> Result<Pusher, Error> {
     host::get(id)
+}
+
+/// Whom a message is for. Needs `[pushers] read = true`.
+///
+/// # Errors
+/// A permanent failure if the recipient is gone: no later attempt would find them. As [`get`] otherwise.
+pub fn recipient(message: &Message) -> Result<Pusher, Failure> {
+    match get(&message.pusher) {
+        Err(Error::NotFound) => Err(Failure::permanent("the recipient is gone")),
+        found => Ok(found?),
+    }
 }
 
 /// The recipients that a full-text query finds: `size` of them, 100 at most, after the first `from`. Needs

@@ -61,8 +61,7 @@ pub(crate) struct Opened {
 }
 
 /// The version of what [`crate::tables`] describes. Version 1 had no `created_counts`, `changes` and `identity`, and
-/// recipients in JSON; version 2 had the last job number in `meta`, and
-/// all jobs in both indexes.
+/// recipients in JSON; version 2 had the last job number in `meta`, and all jobs in both indexes.
 pub(crate) const SCHEMA: u32 = 3;
 const LOCK_FILE: &str = "store.lock";
 

@@ -68,10 +68,7 @@ impl Endpoint {
         if let Some(url) = config::get("url").filter(|url| !url.is_empty()) {
             return Ok(Self { url, secret: config::require("secret")?, own: false });
         }
-        let pusher = match pushers::get(&message.pusher) {
-            Err(pushers::Error::NotFound) => return Err(Failure::permanent("the recipient is gone")),
-            found => found?,
-        };
+        let pusher = pushers::recipient(message)?;
         let Some(url) = own_url(&message.sender, &pusher.tags) else {
             return Err(Failure::permanent(format!(
                 "there is no URL: neither `url` in the manifest nor a tag \"{}:https://…\" of the recipient",

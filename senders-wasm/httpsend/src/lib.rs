@@ -21,10 +21,7 @@ struct HttpSend;
 impl Sender for HttpSend {
     fn send(message: Message) -> Result<Outcome, Failure> {
         let settings = settings()?;
-        let pusher = match pushers::get(&message.pusher) {
-            Err(pushers::Error::NotFound) => return Err(Failure::permanent("the recipient is gone")),
-            found => found?,
-        };
+        let pusher = pushers::recipient(&message)?;
         let Composed { url, headers, body } =
             compose::compose(&settings, &Fields::new(pusher, &message)?, &message.data)?;
         let mut request = http::request(&settings.method, &url);

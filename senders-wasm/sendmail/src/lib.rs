@@ -18,10 +18,7 @@ struct SendMail;
 impl Sender for SendMail {
     fn send(message: Message) -> Result<Outcome, Failure> {
         let data = mail::Data::parse(&message.data).or_permanent()?;
-        let pusher = match pushers::get(&message.pusher) {
-            Err(pushers::Error::NotFound) => return Err(Failure::permanent("the recipient is gone")),
-            found => found?,
-        };
+        let pusher = pushers::recipient(&message)?;
         if pusher.email.is_empty() {
             return Err(Failure::permanent("the recipient has no e-mail address"));
         }

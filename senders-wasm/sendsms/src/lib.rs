@@ -24,10 +24,7 @@ struct SendSms;
 impl Sender for SendSms {
     fn send(message: Message) -> Result<Outcome, Failure> {
         let data = sms::Data::parse(&message.data).or_permanent()?;
-        let pusher = match pushers::get(&message.pusher) {
-            Err(pushers::Error::NotFound) => return Err(Failure::permanent("the recipient is gone")),
-            found => found?,
-        };
+        let pusher = pushers::recipient(&message)?;
         let Some(number) = data.number(&pusher) else {
             return Err(Failure::permanent("the recipient has no phone number, and the data gives none"));
         };

@@ -22,7 +22,7 @@ impl Sender for Telegram {
         let data = bot::Data::parse(&message.data).or_permanent()?;
         let chat = match data.chat_id {
             Some(chat) => chat,
-            None => bot::ChatId::parse(&phone_number(&message.pusher)?).or_permanent()?,
+            None => bot::ChatId::parse(&pushers::recipient(&message)?.phone_number).or_permanent()?,
         };
         let token = config::require("token")?;
         let response = http::post(&bot::url(&config::get_or("base", BASE), &token))
@@ -35,13 +35,6 @@ impl Sender for Telegram {
         }
         response.error_for_status_with(|_| Some(answer.reason(&token)))?;
         if answer.is_ok() { Ok(Outcome::Done) } else { Err(Failure::temporary(answer.reason(&token))) }
-    }
-}
-
-fn phone_number(pusher: &str) -> Result<String, Failure> {
-    match pushers::get(pusher) {
-        Err(pushers::Error::NotFound) => Err(Failure::permanent("the recipient is gone")),
-        found => Ok(found?.phone_number),
     }
 }
 

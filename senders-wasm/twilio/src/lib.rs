@@ -23,7 +23,7 @@ impl Sender for Twilio {
         let data = sms::Data::parse(&message.data).or_permanent()?;
         let to = match data.to {
             Some(to) => to,
-            None => phone_number(&message.pusher)?,
+            None => phone_number(&message)?,
         };
         let from = sms::From::choose(config::get_or("messaging_service_sid", ""), config::get_or("from", ""))?;
         let account = config::require("account_sid")?;
@@ -41,11 +41,8 @@ impl Sender for Twilio {
     }
 }
 
-fn phone_number(pusher: &str) -> Result<String, Failure> {
-    let pusher = match pushers::get(pusher) {
-        Err(pushers::Error::NotFound) => return Err(Failure::permanent("the recipient is gone")),
-        found => found?,
-    };
+fn phone_number(message: &Message) -> Result<String, Failure> {
+    let pusher = pushers::recipient(message)?;
     match pusher.phone_number.trim() {
         "" => Err(Failure::permanent("the data has no \"to\", and the recipient has no phone number")),
         number => Ok(number.to_owned()),
