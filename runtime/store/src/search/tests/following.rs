@@ -57,7 +57,15 @@ async fn searching_when_nothing_changed_commits_nothing() {
     place.put(who("a").tags(&["t"])).await;
     place.find("tags:t").await;
     let meta = || std::fs::metadata(super::index_dir(place.root.path()).join("meta.json")).unwrap().modified().unwrap();
-    let before = meta();
+    // What was put is found before its commit has come to rest.
+    let mut before = meta();
+    loop {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        match meta() {
+            now if now == before => break,
+            now => before = now,
+        }
+    }
     for _ in 0..20 {
         place.find("tags:t").await;
     }
