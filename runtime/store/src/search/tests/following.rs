@@ -57,7 +57,8 @@ async fn searching_when_nothing_changed_commits_nothing() {
     place.put(who("a").tags(&["t"])).await;
     place.find("tags:t").await;
     let meta = || std::fs::metadata(super::index_dir(place.root.path()).join("meta.json")).unwrap().modified().unwrap();
-    // What was put is found before its commit has come to rest.
+    // A record that was read while the index was built and then found in the log as well leaves a dead copy, and the
+    // part of the index that has it is written anew a moment after the search that waited for it.
     let mut before = meta();
     loop {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
