@@ -13,5 +13,6 @@ mod hostile;
 mod kill;
 mod queue;
 mod refusals;
+mod reload;
 mod search;
 mod startup;

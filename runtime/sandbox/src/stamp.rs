@@ -25,7 +25,12 @@ impl Stamp {
             #[cfg(unix)]
             unix: {
                 use std::os::unix::fs::MetadataExt;
-                [metadata.dev(), metadata.ino(), metadata.ctime().cast_unsigned(), metadata.ctime_nsec().cast_unsigned()]
+                [
+                    metadata.dev(),
+                    metadata.ino(),
+                    metadata.ctime().cast_unsigned(),
+                    metadata.ctime_nsec().cast_unsigned(),
+                ]
             },
         })
     }

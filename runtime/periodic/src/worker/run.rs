@@ -177,12 +177,7 @@ impl Run {
     }
 
     /// Works on one connection. `Ok`: nothing is left to do.
-    async fn session(
-        &mut self,
-        link: Link,
-        stops: &Stops,
-        backoff: &mut Backoff,
-    ) -> Result<(), WireError> {
+    async fn session(&mut self, link: Link, stops: &Stops, backoff: &mut Backoff) -> Result<(), WireError> {
         let mut session = Session { link, grabs: HashSet::new(), said: HashMap::new() };
         // First the answers: the server must know what is done before it has anything to assign.
         for (key, (number, command)) in &self.unconfirmed {
