@@ -7,6 +7,7 @@ mod contract;
 mod delivery;
 mod docs;
 mod examples;
+mod fan_out;
 mod frames;
 mod golden;
 mod hostile;

@@ -87,7 +87,9 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     // Each part has a stop of its own, because they stop one after another.
     let stop_accepting_jobs = CancellationToken::new();
     let (periodic, queue, connector) = periodic(&config, &store, &stop_accepting_jobs, &say).await?;
-    let service = Service::new(store.clone(), queue.clone(), config.prefix.clone()).with_search(search.clone());
+    let service = Service::new(store.clone(), queue.clone(), config.prefix.clone())
+        .with_search(search.clone())
+        .with_fan_outs(store.clone());
 
     let stop_worker = CancellationToken::new();
     let worker = match &config.senders {

@@ -80,12 +80,9 @@ impl Candidate {
     /// Every file that it is made of.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files = vec![self.path.clone()];
-        match &self.manifest {
-            Some(Ok(manifest)) => {
-                files.push(self.component.clone());
-                files.extend(manifest.secret_files().map(|file| self.dir().join(file)));
-            }
-            Some(Err(_)) | None => {}
+        if let Some(Ok(manifest)) = &self.manifest {
+            files.push(self.component.clone());
+            files.extend(manifest.secret_files().map(|file| self.dir().join(file)));
         }
         files
     }
@@ -233,9 +230,6 @@ fn warnings(compiled: &Compiled, manifest: &Manifest) -> Vec<String> {
     }
     if manifest.http.private && manifest.http.allow.is_empty() {
         warnings.push("[http] private = true does nothing without [http] allow".to_owned());
-    }
-    if manifest.pushers.fan_out {
-        warnings.push("[pushers] fan-out is granted, but this version of the host does not serve it yet".to_owned());
     }
     warnings
 }

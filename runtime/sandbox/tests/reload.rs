@@ -1,5 +1,6 @@
 //! A directory of senders that changes: what takes over, what stays, and what is gone.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
 mod common;
 

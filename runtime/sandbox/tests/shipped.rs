@@ -74,6 +74,23 @@ fn header<'a>(asked: &'a Asked, name: &str) -> &'a str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pushall_asks_for_page_after_page_under_the_name_of_its_job() {
+    let path = format!("{}/../../senders-wasm/pushall/pushall.toml", env!("CARGO_MANIFEST_DIR"));
+    let manifest = std::fs::read_to_string(path).unwrap();
+    let loaded = Directory::new().component("pushall").file("pushall.toml", manifest).load().await;
+    assert!(loaded.report.refused.is_empty() && loaded.report.senders[0].warnings.is_empty(), "{:?}", loaded.report);
+    let pushall = loaded.sender("pushall");
+    let job = message(pushall.name(), "sendmail", r#"{"data":"x","tag":"vip"}"#);
+    assert_eq!(pushall.send(job.clone()).await, Ok(Outcome::Done));
+    let asked = loaded.recipients.fanned_out.lock().unwrap().clone();
+    assert_eq!(asked.len(), 3, "the stand-in has three pages");
+    assert!(asked.iter().all(|page| *page == asked[0]));
+    assert_eq!((asked[0].id.clone(), asked[0].sender.as_str(), asked[0].limit), (job.id, "sendmail", 1000));
+    assert_eq!((asked[0].data.as_str(), asked[0].tag.as_ref().map(|tag| tag.as_str())), ("x", Some("vip")));
+    assert!(matches!(send(&*pushall, "no JSON").await, Err(SendError::Failure(Failure::Permanent(_)))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn chat_speaks_to_slack() {
     let server = Server::start("200 OK\r\n\r\nok").await;
     let url = format!("{}/services/T0/B0/x", server.origin);
@@ -293,5 +310,5 @@ fn every_page_shows_the_manifest_as_it_is_shipped() {
         assert!(shown.contains(&format!("```toml\n{manifest}```")), "{}", page.display());
         pages += 1;
     }
-    assert_eq!(pages, 6);
+    assert_eq!(pages, 7);
 }

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use pusher_core::{
-    Failure, Fault, JobName, Message, Outcome, PushRequest, Pusher, PusherId, PusherList, Pushers, PushersError,
-    SendError, Sender, SenderName,
+    Failure, FanOutProgress, FanOutRequest, Fault, JobName, Message, Outcome, PushRequest, Pusher, PusherId,
+    PusherList, Pushers, PushersError, SendError, Sender, SenderName,
 };
 use pusher_sandbox::{Deps, LoadReport, Sandbox, SandboxConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -156,6 +156,7 @@ pub async fn send(sender: &dyn Sender, data: &str) -> Result<Outcome, SendError>
 pub struct Recipients {
     known: Mutex<Vec<Pusher>>,
     pub pushed: Mutex<Vec<PushRequest>>,
+    pub fanned_out: Mutex<Vec<FanOutRequest>>,
 }
 
 #[async_trait]
@@ -185,6 +186,14 @@ impl Pushers for Recipients {
         let name = JobName::for_push(&request.pusher, &request.data);
         self.pushed.lock().unwrap().push(request);
         Ok(name)
+    }
+
+    /// Three pages of ten.
+    async fn fan_out(&self, request: &FanOutRequest) -> Result<FanOutProgress, PushersError> {
+        let mut fanned_out = self.fanned_out.lock().unwrap();
+        fanned_out.push(request.clone());
+        let pages = fanned_out.len();
+        Ok(FanOutProgress { pushed: 10 * pages as u64, done: pages == 3 })
     }
 }
 
