@@ -4,7 +4,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -211,7 +211,7 @@ pub struct Asked {
 pub struct Server {
     pub origin: String,
     pub asked: Arc<Mutex<Vec<Asked>>>,
-    answer: Arc<Mutex<String>>,
+    answers: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl Server {
@@ -221,12 +221,12 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
-        let answer = Arc::new(Mutex::new(answer.into()));
-        let server = Self { origin, asked: Arc::clone(&asked), answer: Arc::clone(&answer) };
+        let answers = Arc::new(Mutex::new(VecDeque::from([answer.into()])));
+        let server = Self { origin, asked: Arc::clone(&asked), answers: Arc::clone(&answers) };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (answer, asked) = (answer.lock().unwrap().clone(), Arc::clone(&asked));
-                tokio::spawn(async move { serve(stream, &answer, &asked).await });
+                let (answers, asked) = (Arc::clone(&answers), Arc::clone(&asked));
+                tokio::spawn(async move { serve(stream, &answers, &asked).await });
             }
         });
         server
@@ -234,7 +234,12 @@ impl Server {
 
     /// Gives another answer from now on.
     pub fn answer(&self, answer: impl Into<String>) {
-        *self.answer.lock().unwrap() = answer.into();
+        *self.answers.lock().unwrap() = VecDeque::from([answer.into()]);
+    }
+
+    /// Gives these answers in turn from now on, and the last one again and again.
+    pub fn answer_in_turn(&self, answers: &[&str]) {
+        *self.answers.lock().unwrap() = answers.iter().map(|answer| (*answer).to_owned()).collect();
     }
 
     pub fn only_request(&self) -> Asked {
@@ -244,7 +249,7 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: &str, asked: &Mutex<Vec<Asked>>) {
+async fn serve(mut stream: TcpStream, answers: &Mutex<VecDeque<String>>, asked: &Mutex<Vec<Asked>>) {
     let mut bytes = Vec::new();
     let head_end = loop {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
@@ -264,8 +269,15 @@ async fn serve(mut stream: TcpStream, answer: &str, asked: &Mutex<Vec<Asked>>) {
     }
     let body = String::from_utf8_lossy(&bytes[head_end..]).into_owned();
     asked.lock().unwrap().push(Asked { head, sent, body });
+    let answer = next(answers);
     // An error here is the client's choice not to read on.
     let _ = stream
         .write_all(format!("HTTP/1.1 {}", answer.replacen("\r\n", "\r\nconnection: close\r\n", 1)).as_bytes())
         .await;
+}
+
+/// The answer whose turn it is.
+fn next(answers: &Mutex<VecDeque<String>>) -> String {
+    let mut answers = answers.lock().unwrap();
+    if answers.len() > 1 { answers.pop_front().unwrap() } else { answers[0].clone() }
 }
