@@ -11,17 +11,29 @@ use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 
 use crate::state::State;
 
-/// Most entries in all tables of one instance. An interpreter needs tens of thousands.
-const MAX_TABLE_ENTRIES: usize = 200_000;
+/// Most entries in all tables of one instance. An interpreter compiled to wasm has tens of thousands of functions in its
+/// table; an entry takes 8 bytes of the host, so this is half a MiB that `[limits] memory` does not count.
+pub(crate) const MAX_TABLE_ENTRIES: usize = 65_536;
 /// Most core instances, and most tables, in one store.
 const MAX_PARTS: usize = 100;
 /// Most memories in one store.
 const MAX_MEMORIES: usize = 4;
 /// Most bytes a guest can hand to the host in one call: over the largest request body, so that one that is too large is
-/// an error that the guest sees and not a trap.
-const MAX_BYTES_PER_CALL: usize = 2 << 20;
-/// Most resources (streams, pollables …) that a guest can hold at once, on either side.
+/// an error that the guest sees and not a trap. It is what bounds the host's memory and the CPU of one call, since
+/// neither `[limits] memory` nor the clock reaches into the host. Wasmtime's own default is 128 MiB.
+pub(crate) const MAX_BYTES_PER_CALL: usize = 2 << 20;
+/// Most resources (streams, pollables …) that a guest can hold at once, on either side. A careful guest has a handful;
+/// wasmtime's own default is 100,000.
 pub(crate) const MAX_HANDLES: usize = 1_000;
+/// Most names that one sender has looked up at once. A lookup takes a thread until the name server answers (tens of
+/// seconds, if it is slow on purpose), and the host has 512 for all blocking work.
+pub(crate) const MAX_LOOKUPS: usize = 8;
+/// The stack of a guest in bytes, as deep as its functions may call each other. What a native thread of a small program
+/// gets by with; an interpreter fits.
+pub(crate) const GUEST_STACK: usize = 512 << 10;
+/// The whole stack on which a send runs, in bytes: the guest's, and at least this much less that for the host's functions
+/// that it calls at its deepest point.
+pub(crate) const SEND_STACK: usize = 2 << 20;
 
 /// Counts the memory of one instance: over all its memories, not for each.
 #[derive(Debug)]
@@ -31,12 +43,14 @@ pub(crate) struct MemoryLimit {
     table_entries: usize,
     /// Was more asked for than there is?
     pub(crate) refused: bool,
+    /// Were more entries of tables asked for than there are?
+    pub(crate) tables_refused: bool,
 }
 
 impl MemoryLimit {
     pub(crate) fn new(bytes: u64) -> Self {
         let limit = usize::try_from(bytes).unwrap_or(usize::MAX);
-        Self { limit, used: 0, table_entries: 0, refused: false }
+        Self { limit, used: 0, table_entries: 0, refused: false, tables_refused: false }
     }
 }
 
@@ -57,6 +71,7 @@ impl ResourceLimiter for MemoryLimit {
         if fits {
             self.table_entries = entries;
         }
+        self.tables_refused |= !fits;
         Ok(fits)
     }
 
