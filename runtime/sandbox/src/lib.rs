@@ -13,7 +13,7 @@
 //! * `sender`: one message's way. `limits`: how a send is held to its memory and CPU. `fault`: what an error means.
 //! * `capabilities`: what a sender can ask for, one file each, in three stages: *link* it into the linker once for all,
 //!   *configure* it once for a sender from its manifest, *prepare* it once for a message.
-//! * `egress`: which network addresses may be reached.
+//! * `egress`: which network addresses may be reached. `counts`: what is used and what was denied, for whoever watches.
 //! * `engine`: the engine's settings, and the thread that keeps time for guests that compute.
 //!
 //! ```no_run
@@ -38,6 +38,7 @@ mod cache;
 mod capabilities;
 mod catalog;
 mod component;
+mod counts;
 mod egress;
 mod engine;
 mod fault;
@@ -49,5 +50,6 @@ mod state;
 
 pub use cache::CacheUse;
 pub use catalog::{LoadError, LoadReport, LoadedSender, Refused};
+pub use counts::{Denials, PoolUse};
 pub use manifest::{Manifest, ManifestError};
 pub use sandbox::{Deps, Env, Sandbox, SandboxConfig, SandboxError};

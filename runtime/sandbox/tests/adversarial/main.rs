@@ -11,6 +11,7 @@ mod common;
 mod addresses;
 mod bounds;
 mod computing;
+mod counts;
 mod crashes;
 mod guest;
 mod handles;
