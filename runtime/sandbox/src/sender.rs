@@ -52,7 +52,7 @@ impl SandboxedSender {
             memory: limits.memory.0,
             cpu: limits.cpu.duration(),
             time: limits.time.duration(),
-            slots: Semaphore::new(limits.concurrency.get()),
+            slots: Semaphore::new(limits.concurrency.get().min(Semaphore::MAX_PERMITS)),
         }
     }
 
