@@ -10,7 +10,8 @@
 //! * [`manifest`]: what an operator can write beside a component. Each key is documented there.
 //! * `catalog`: a directory becomes senders. `component`: bytes become something that can be instantiated. `cache`: what
 //!   was compiled is kept for the next start.
-//! * `sender`: one message's way. `limits`: how a send is held to its memory and CPU. `fault`: what an error means.
+//! * `sender`: one message's way. `limits`: how a send is held to its memory and CPU, `lanes`: and how it leaves processors
+//!   to others. `fault`: what an error means.
 //! * `capabilities`: what a sender can ask for, one file each, in three stages: *link* it into the linker once for all,
 //!   *configure* it once for a sender from its manifest, *prepare* it once for a message.
 //! * `egress`: which network addresses may be reached. `counts`: what is used and what was denied, for whoever watches.
@@ -42,6 +43,7 @@ mod counts;
 mod egress;
 mod engine;
 mod fault;
+mod lanes;
 mod limits;
 pub mod manifest;
 mod sandbox;

@@ -17,6 +17,7 @@ use crate::component::Components;
 use crate::counts::{Denials, Ledger, Places, PoolUse};
 use crate::egress::system_lookup;
 use crate::engine;
+use crate::lanes::Lanes;
 use crate::state::State;
 
 /// Settings of a [`Sandbox`].
@@ -86,6 +87,8 @@ pub(crate) struct Shared {
     pub(crate) clients: http::Clients,
     /// One for each send at once.
     pub(crate) slots: Places,
+    /// The turns of sends that compute for long.
+    pub(crate) lanes: Lanes,
     pub(crate) denials: Ledger,
 }
 
@@ -114,10 +117,21 @@ impl Sandbox {
         }
         let linker = capabilities::link(&engine).map_err(|error| failed(&error))?;
         let clients = http::Clients::new(config.connect_timeout, &system_lookup()).map_err(|error| failed(&error))?;
-        let (slots, denials) = (Places::new(config.max_sends), Ledger::default());
+        let (slots, lanes, denials) = (Places::new(config.max_sends), Lanes::default(), Ledger::default());
         let components = Components::default();
         Ok(Self {
-            shared: Arc::new(Shared { config, deps, engine, linker, components, cache, clients, slots, denials }),
+            shared: Arc::new(Shared {
+                config,
+                deps,
+                engine,
+                linker,
+                components,
+                cache,
+                clients,
+                slots,
+                lanes,
+                denials,
+            }),
         })
     }
 

@@ -14,6 +14,7 @@ use crate::capabilities::{self, Grants};
 use crate::component::Compiled;
 use crate::counts::DenialCounts;
 use crate::fault;
+use crate::lanes::{Lanes, Turn};
 use crate::limits::{self, CpuMeter};
 use crate::manifest::Limits;
 use crate::sandbox::Shared;
@@ -32,6 +33,8 @@ pub(crate) struct SandboxedSender {
     time: Duration,
     /// One permit for each send at once of this sender.
     slots: Semaphore,
+    /// Its places in the line for turns to compute.
+    lanes: Lanes,
 }
 
 impl SandboxedSender {
@@ -53,6 +56,7 @@ impl SandboxedSender {
             cpu: limits.cpu.duration(),
             time: limits.time.duration(),
             slots: Semaphore::new(limits.concurrency.get().min(Semaphore::MAX_PERMITS)),
+            lanes: Lanes::default(),
         }
     }
 
@@ -83,7 +87,7 @@ impl SandboxedSender {
         let deadline = Instant::now() + self.time;
         let state = capabilities::prepare(&self.grants, message, self.memory, deadline, &self.denials);
         let mut store = Store::new(&self.shared.engine, state);
-        let meter = Arc::new(CpuMeter::default());
+        let meter = Arc::new(CpuMeter::new(Turn::new(&self.lanes, &self.shared.lanes)));
         limits::apply(&mut store, Arc::clone(&meter), self.cpu);
         let attempt = async {
             let instance = self.compiled.pre.instantiate_async(&mut store).await?;

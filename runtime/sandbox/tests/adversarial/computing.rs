@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use pusher_core::{Fault, Outcome};
 
+use crate::common::send;
 use crate::guest::{FOR_EVER, Guest};
 use crate::scene::{SMALL, Scene};
 
@@ -119,4 +120,24 @@ async fn a_stack_that_is_almost_full_still_holds_the_host() {
         }
     }
     assert!(fits > 1000, "{fits}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_processor_is_left_to_others_however_many_sends_compute() {
+    let processors = std::thread::available_parallelism().unwrap().get();
+    let turns = processors.saturating_sub(1).max(1);
+    let scene = Scene::faulty(&SMALL.replace("50ms", "100ms").replace("\"1s\"", "\"20s\"")).await;
+    let start = Instant::now();
+    let sends: Vec<_> = (0..4 * turns)
+        .map(|_| {
+            let faulty = scene.loaded.sender("faulty");
+            tokio::spawn(async move { send(&*faulty, "spin").await })
+        })
+        .collect();
+    for task in sends {
+        assert_eq!(task.await.unwrap(), Err(Fault::Cpu(100).into()));
+    }
+    // Four in each turn's line, of 100 ms each but for the first tick, which is free.
+    let least = Duration::from_millis(4 * 80);
+    assert!(start.elapsed() > least, "{:?}", start.elapsed());
 }
