@@ -23,7 +23,7 @@ cargo xtask VERB
   up [ARGS]          pusher serve with the shipped senders, in the foreground; provider keys from the environment
   provider [ARGS]    the stand-in for the mail provider alone, in the foreground
   test [ARGS]        every test; ARGS go to cargo test
-  bench NAME [--json]  accept, pushers, bulk, search, sandbox, startup, deliver or all: figures beside a baseline of the same run
+  bench NAME [--json]  accept, pushers, bulk, search, sandbox, hostile, startup, deliver or all: figures beside a baseline of the same run
 ";
 
 fn main() -> ExitCode {

@@ -1,13 +1,16 @@
 //! Which network addresses a sender may reach: the public ones, unless its manifest says `[http] private = true`.
 //!
 //! Addresses are judged in two places, because a client that is given an IP literal asks no resolver: [`judge_host`] for
-//! the host of a URL, and [`PublicResolver`] for what a name resolves to, at the moment of connecting.
+//! the host of a URL, and [`Resolver`] for what a name resolves to, at the moment of connecting.
+
+mod resolver;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Host;
+
+pub(crate) use resolver::{Lookup, Lookups, Resolver, system_lookup};
 
 /// An address that only `[http] private = true` grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,108 +87,5 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
         && !SPECIAL_V6.iter().any(|(net, length, _)| (ip.to_bits() ^ net.to_bits()) >> (128 - length) == 0)
 }
 
-/// Resolves names to their public addresses only.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PublicResolver;
-
-impl Resolve for PublicResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            // Port 0 stands for the one in the URL.
-            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let public: Vec<_> = found.iter().copied().filter(|address| is_public(address.ip())).collect();
-            if public.is_empty() && !found.is_empty() {
-                return Err(Private(name.as_str().to_owned()).into());
-            }
-            Ok(Box::new(public.into_iter()) as Addrs)
-        })
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn public(ip: &str) -> bool {
-        is_public(ip.parse().unwrap())
-    }
-
-    #[test]
-    fn public_addresses_are_public() {
-        for ip in [
-            "1.1.1.1",
-            "8.8.8.8",
-            "100.63.255.255",
-            "100.128.0.0",
-            "172.15.0.1",
-            "172.32.0.1",
-            "198.17.0.1",
-            "223.255.255.255",
-        ] {
-            assert!(public(ip), "{ip}");
-        }
-        for ip in ["2606:4700::1111", "2001:200::1", "2a00::1", "::ffff:8.8.8.8"] {
-            assert!(public(ip), "{ip}");
-        }
-    }
-
-    #[test]
-    fn every_special_range_is_refused_at_both_ends() {
-        for (net, length, what) in SPECIAL_V4 {
-            let last = Ipv4Addr::from_bits(net.to_bits() | (u32::MAX >> length));
-            assert!(!is_public(net.into()) && !is_public(last.into()), "{net}/{length}: {what}");
-            let mapped = net.to_ipv6_mapped();
-            assert!(!is_public(mapped.into()), "{mapped}: {what}");
-        }
-        for (net, length, what) in SPECIAL_V6 {
-            let last = Ipv6Addr::from_bits(net.to_bits() | (u128::MAX >> length));
-            assert!(!is_public(net.into()) && !is_public(last.into()), "{net}/{length}: {what}");
-        }
-        for ip in [
-            "::",
-            "::1",
-            "::7f00:1",
-            "64:ff9b::7f00:1",
-            "64:ff9b:1::1",
-            "100::1",
-            "fc00::1",
-            "fd00::1",
-            "fe80::1",
-            "fec0::1",
-            "ff02::1",
-        ] {
-            assert!(!public(ip), "{ip}");
-        }
-    }
-
-    #[test]
-    fn a_literal_is_judged_in_whatever_form_it_is_written() {
-        for url in [
-            "http://127.0.0.1",
-            "http://127.1",
-            "http://2130706433",
-            "http://0x7f.0.0.1",
-            "http://0177.0.0.1",
-            "http://[::1]",
-            "http://[::ffff:127.0.0.1]",
-            "http://[::ffff:7f00:1]",
-            "http://localhost",
-            "http://LOCALHOST.",
-            "http://a.localhost",
-            "http://169.254.169.254",
-            "http://0",
-            "http://[100::1]",
-        ] {
-            let url = url::Url::parse(url).unwrap();
-            assert!(judge_host(&url.host().unwrap()).is_err(), "{url}");
-        }
-        let url = url::Url::parse("https://api.sendgrid.com").unwrap();
-        assert!(judge_host(&url.host().unwrap()).is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_name_that_resolves_to_this_machine_is_refused() {
-        let error = PublicResolver.resolve("localhost".parse().unwrap()).await.err().unwrap();
-        assert!(error.is::<Private>());
-    }
-}
+mod tests;

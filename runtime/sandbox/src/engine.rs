@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wasmtime::{Cache, Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::limits::{GUEST_STACK, MAX_TABLE_ENTRIES, SEND_STACK};
 use crate::sandbox::SandboxConfig;
 
 /// How often a guest that computes is looked at: its CPU time is compared with the limit and the thread is given up to
@@ -16,8 +17,6 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 const MODULES_PER_COMPONENT: u32 = 64;
 const MEMORIES_PER_COMPONENT: u32 = 2;
 const TABLES_PER_COMPONENT: u32 = 16;
-/// Entries in one table: interpreters compiled to wasm have tens of thousands of functions in theirs.
-const TABLE_ENTRIES: usize = 65_536;
 /// The host's records about one component's instances, in bytes, which grow with the same things.
 const RECORDS_PER_COMPONENT: usize = 4 << 20;
 /// How much of a memory is kept and cleared by hand for the next instance, in bytes, rather than given back to the
@@ -57,6 +56,8 @@ fn settings(pool: Option<&SandboxConfig>) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
+        .max_wasm_stack(GUEST_STACK)
+        .async_stack_size(SEND_STACK)
         // An instance begins with its memory mapped from the component's image, and copies only the pages it writes.
         .memory_init_cow(true)
         // Senders are plain synchronous components of WASI 0.2. What they do not need is not there to be attacked.
@@ -88,7 +89,7 @@ fn slots(sandbox: &SandboxConfig) -> PoolingAllocationConfig {
         .total_tables(sends.saturating_mul(TABLES_PER_COMPONENT))
         .max_tables_per_component(TABLES_PER_COMPONENT)
         .max_tables_per_module(TABLES_PER_COMPONENT)
-        .table_elements(TABLE_ENTRIES)
+        .table_elements(MAX_TABLE_ENTRIES)
         .max_component_instance_size(RECORDS_PER_COMPONENT)
         .max_core_instance_size(RECORDS_PER_COMPONENT)
         .max_memory_size(usize::try_from(sandbox.max_memory).unwrap_or(usize::MAX))

@@ -8,12 +8,13 @@
 //! The way through the code:
 //!
 //! * [`manifest`]: what an operator can write beside a component. Each key is documented there.
-//! * `directory`: a directory of senders and what changes in it. `catalog`: what is in it becomes senders. `component`: bytes become something that can be instantiated. `cache`: what
-//!   was compiled is kept for the next start.
-//! * `sender`: one message's way. `limits`: how a send is held to its memory and CPU. `fault`: what an error means.
+//! * `directory`: a directory of senders and what changes in it. `catalog`: what is in it becomes senders. `component`:
+//!   bytes become something that can be instantiated. `cache`: what was compiled is kept for the next start.
+//! * `sender`: one message's way. `limits`: how a send is held to its memory and CPU, `lanes`: and how it leaves processors
+//!   to others. `fault`: what an error means.
 //! * `capabilities`: what a sender can ask for, one file each, in three stages: *link* it into the linker once for all,
 //!   *configure* it once for a sender from its manifest, *prepare* it once for a message.
-//! * `egress`: which network addresses may be reached.
+//! * `egress`: which network addresses may be reached. `counts`: what is used and what was denied, for whoever watches.
 //! * `engine`: the engine's settings, and the thread that keeps time for guests that compute.
 //!
 //! ```no_run
@@ -38,10 +39,12 @@ mod cache;
 mod capabilities;
 mod catalog;
 mod component;
+mod counts;
 mod directory;
 mod egress;
 mod engine;
 mod fault;
+mod lanes;
 mod limits;
 pub mod manifest;
 mod sandbox;
@@ -51,6 +54,7 @@ mod state;
 
 pub use cache::CacheUse;
 pub use catalog::{LoadError, LoadedSender, Refused};
+pub use counts::{Denials, PoolUse};
 pub use directory::{LoadReport, SenderDirectory};
 pub use manifest::{Manifest, ManifestError};
 pub use sandbox::{Deps, Env, Sandbox, SandboxConfig, SandboxError};

@@ -42,6 +42,9 @@ pub use values::{ConfigValue, EnvValue, Secret};
 
 use section::NotYet;
 
+/// The largest file that is read as a manifest.
+const MAX_FILE: Bytes = Bytes(1 << 20);
+
 /// A sender's manifest.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -101,8 +104,11 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError`] if the file cannot be read or understood.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
-        let text = fs::read_to_string(path).map_err(|error| ManifestError::Unreadable(error.to_string()))?;
-        Self::parse(&text)
+        let unreadable = |error: std::io::Error| ManifestError::Unreadable(error.to_string());
+        if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE.0 {
+            return Err(ManifestError::Unreadable(format!("it is larger than {MAX_FILE}")));
+        }
+        Self::parse(&fs::read_to_string(path).map_err(unreadable)?)
     }
 
     /// The files that secrets are read from, relative to the manifest's directory.
@@ -121,7 +127,9 @@ impl Manifest {
         toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start.min(text.len()));
             let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-            ManifestError::Wrong { line, problem: error.message().trim().replace('\n', ", ") }
+            // A key can have any character in it, and is told as it is.
+            let problem = error.message().trim().replace('\n', ", ").replace(char::is_control, "\u{fffd}");
+            ManifestError::Wrong { line, problem }
         })
     }
 }

@@ -1,12 +1,12 @@
 //! What all senders share.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pusher_core::Pushers;
-use tokio::sync::Semaphore;
+use pusher_core::{Pushers, SenderName};
 use wasmtime::component::Linker;
 use wasmtime::{Cache, Engine};
 
@@ -14,8 +14,11 @@ use crate::cache::{self, CacheUse};
 use crate::capabilities::{self, http};
 use crate::catalog::LoadError;
 use crate::component::Components;
+use crate::counts::{Denials, Ledger, Places, PoolUse};
 use crate::directory::{LoadReport, SenderDirectory};
+use crate::egress::system_lookup;
 use crate::engine;
+use crate::lanes::Lanes;
 use crate::state::State;
 
 /// Settings of a [`Sandbox`].
@@ -83,8 +86,11 @@ pub(crate) struct Shared {
     pub(crate) components: Components,
     pub(crate) cache: Option<Cache>,
     pub(crate) clients: http::Clients,
-    /// One permit for each send at once, so that the pool of instances is never found empty.
-    pub(crate) slots: Semaphore,
+    /// One for each send at once.
+    pub(crate) slots: Places,
+    /// The turns of sends that compute for long.
+    pub(crate) lanes: Lanes,
+    pub(crate) denials: Ledger,
 }
 
 impl Sandbox {
@@ -111,10 +117,35 @@ impl Sandbox {
             );
         }
         let linker = capabilities::link(&engine).map_err(|error| failed(&error))?;
-        let clients = http::Clients::new(config.connect_timeout).map_err(|error| failed(&error))?;
-        let slots = Semaphore::new(config.max_sends);
+        let clients = http::Clients::new(config.connect_timeout, &system_lookup()).map_err(|error| failed(&error))?;
+        let (slots, lanes, denials) = (Places::new(config.max_sends), Lanes::default(), Ledger::default());
         let components = Components::default();
-        Ok(Self { shared: Arc::new(Shared { config, deps, engine, linker, components, cache, clients, slots }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                config,
+                deps,
+                engine,
+                linker,
+                components,
+                cache,
+                clients,
+                slots,
+                lanes,
+                denials,
+            }),
+        })
+    }
+
+    /// How the places for sends are used just now.
+    #[must_use]
+    pub fn pool_use(&self) -> PoolUse {
+        self.shared.slots.read()
+    }
+
+    /// How often each loaded sender was denied something, by name.
+    #[must_use]
+    pub fn denials(&self) -> BTreeMap<SenderName, Denials> {
+        self.shared.denials.read()
     }
 
     /// What the cache was good for so far; `None`: there is none.

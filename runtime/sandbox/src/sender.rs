@@ -12,7 +12,9 @@ use wasmtime::Store;
 use crate::bindings::{self, SenderComponent};
 use crate::capabilities::{self, Grants};
 use crate::component::Compiled;
+use crate::counts::DenialCounts;
 use crate::fault;
+use crate::lanes::{Lanes, Turn};
 use crate::limits::{self, CpuMeter};
 use crate::manifest::Limits;
 use crate::sandbox::Shared;
@@ -24,12 +26,15 @@ pub(crate) struct SandboxedSender {
     shared: Arc<Shared>,
     compiled: Arc<Compiled>,
     grants: Grants,
+    denials: Arc<DenialCounts>,
     /// `[limits]` of the manifest.
     memory: u64,
     cpu: Duration,
     time: Duration,
     /// One permit for each send at once of this sender.
     slots: Semaphore,
+    /// Its places in the line for turns to compute.
+    lanes: Lanes,
 }
 
 impl SandboxedSender {
@@ -40,21 +45,25 @@ impl SandboxedSender {
         grants: Grants,
         limits: &Limits,
     ) -> Self {
+        let denials = shared.denials.of(&name);
         Self {
             name,
             shared,
             compiled,
             grants,
+            denials,
             memory: limits.memory.0,
             cpu: limits.cpu.duration(),
             time: limits.time.duration(),
-            slots: Semaphore::new(limits.concurrency.get()),
+            slots: Semaphore::new(limits.concurrency.get().min(Semaphore::MAX_PERMITS)),
+            lanes: Lanes::default(),
         }
     }
 
     /// The same sender under another name.
     pub(crate) fn renamed(self, name: SenderName) -> Self {
-        Self { name, ..self }
+        let denials = self.shared.denials.of(&name);
+        Self { name, denials, ..self }
     }
 
     /// What the component calls itself. Also the proof that it can be instantiated within its limits.
@@ -72,15 +81,13 @@ impl SandboxedSender {
         call: impl AsyncFnOnce(&SenderComponent, &mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, Fault> {
         let closed = |_| Fault::Host("the sandbox is closed".to_owned());
-        // The sender's own place first: who waits for that must not keep others from running. Both are given back
-        // after the store is gone, since they are declared before it.
-        let _own = self.slots.acquire().await.map_err(closed)?;
-        let _shared = self.shared.slots.acquire().await.map_err(closed)?;
+        // Given back after the store is gone, since they are declared before it.
+        let _places = self.shared.slots.take(&self.slots).await.map_err(closed)?;
 
         let deadline = Instant::now() + self.time;
-        let state = capabilities::prepare(&self.grants, message, self.memory, deadline);
+        let state = capabilities::prepare(&self.grants, message, self.memory, deadline, &self.denials);
         let mut store = Store::new(&self.shared.engine, state);
-        let meter = Arc::new(CpuMeter::default());
+        let meter = Arc::new(CpuMeter::new(Turn::new(&self.lanes, &self.shared.lanes)));
         limits::apply(&mut store, Arc::clone(&meter), self.cpu);
         let attempt = async {
             let instance = self.compiled.pre.instantiate_async(&mut store).await?;

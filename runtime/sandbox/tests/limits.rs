@@ -146,6 +146,13 @@ async fn without_the_address_space_for_a_pool_senders_run_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_concurrency_beyond_all_bounds_is_as_much_as_there_is() {
+    let loaded = Directory::faulty("[limits]\nconcurrency = 9223372036854775807").load().await;
+    assert_eq!(loaded.report.senders[0].concurrency, 256);
+    assert_eq!(send(&*loaded.sender("faulty"), "x").await, Ok(Outcome::Done));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_long_reason_is_cut() {
     let loaded = small().await;
     let said = loaded.ask("reason:100000").await;

@@ -5,6 +5,7 @@ pub mod accept;
 mod beside;
 pub mod bulk;
 pub mod deliver;
+pub mod hostile;
 pub mod load;
 pub mod pushers;
 pub mod sandbox;

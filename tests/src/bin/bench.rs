@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use pusher_tests::bench::load::BareRoute;
-use pusher_tests::bench::{Figure, accept, bulk, deliver, pushers, sandbox, search, startup};
+use pusher_tests::bench::{Figure, accept, bulk, deliver, hostile, pushers, sandbox, search, startup};
 
 /// As the server has it, so that the load and the baseline are not the slower for another one.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 7] = ["accept", "pushers", "bulk", "search", "sandbox", "startup", "deliver"];
+const NAMES: [&str; 8] = ["accept", "pushers", "bulk", "search", "sandbox", "hostile", "startup", "deliver"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -32,6 +32,7 @@ async fn main() -> ExitCode {
             "pushers" => pushers::run().await,
             "bulk" => bulk::run().await,
             "sandbox" => sandbox::run().await,
+            "hostile" => hostile::run().await,
             "startup" => startup::run().await,
             _ => deliver::run().await,
         };

@@ -1,9 +1,12 @@
 //! The http capability: requests to the origins in `[http] allow`, over connections that all senders share.
 
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error as StdError;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
@@ -13,7 +16,8 @@ use url::Url;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::http;
-use crate::egress::{Private, PublicResolver, judge_host};
+use crate::counts::DenialCounts;
+use crate::egress::{Lookup, Lookups, Private, Resolver, judge_host};
 use crate::manifest::{Http as Section, Origin};
 use crate::state::State;
 
@@ -36,16 +40,21 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Makes both pools.
-    pub(crate) fn new(connect_timeout: Duration) -> Result<Self, reqwest::Error> {
-        let builder = || {
+    /// Makes both pools, for names that `lookup` knows.
+    pub(crate) fn new(connect_timeout: Duration, lookup: &Arc<Lookup>) -> Result<Self, reqwest::Error> {
+        let client = |resolver| {
             Client::builder()
                 .connect_timeout(connect_timeout)
                 // Either could lead to another origin than the one that was checked.
                 .redirect(Policy::none())
                 .no_proxy()
+                .dns_resolver(Arc::new(resolver))
+                .build()
         };
-        Ok(Self { public: builder().dns_resolver(Arc::new(PublicResolver)).build()?, private: builder().build()? })
+        Ok(Self {
+            public: client(Resolver::public(Arc::clone(lookup)))?,
+            private: client(Resolver::private(Arc::clone(lookup)))?,
+        })
     }
 }
 
@@ -55,6 +64,7 @@ pub(crate) struct Grant {
     client: Client,
     allow: Arc<[Origin]>,
     private: bool,
+    lookups: Lookups,
 }
 
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -63,7 +73,12 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 pub(super) fn configure(clients: &Clients, section: &Section) -> Grant {
     let client = if section.private { &clients.private } else { &clients.public };
-    Grant { client: client.clone(), allow: section.allow.as_slice().into(), private: section.private }
+    Grant {
+        client: client.clone(),
+        allow: section.allow.as_slice().into(),
+        private: section.private,
+        lookups: Lookups::default(),
+    }
 }
 
 /// The host's side for one send.
@@ -71,22 +86,33 @@ pub(crate) struct Host {
     grant: Grant,
     /// When every request must have ended.
     end: Instant,
+    denials: Arc<DenialCounts>,
 }
 
-pub(super) fn prepare(grant: &Grant, deadline: Instant) -> Host {
+pub(super) fn prepare(grant: &Grant, deadline: Instant, denials: &Arc<DenialCounts>) -> Host {
     let left = deadline.saturating_duration_since(Instant::now());
-    Host { grant: grant.clone(), end: deadline - LAST_WORDS.min(left / 10) }
+    Host { grant: grant.clone(), end: deadline - LAST_WORDS.min(left / 10), denials: Arc::clone(denials) }
 }
 
 impl http::Host for Host {
     async fn send(&mut self, request: http::Request) -> Result<http::Response, Error> {
+        let answer = self.exchange(request).await;
+        if let Err(Error::Denied(_)) = &answer {
+            self.denials.http.fetch_add(1, Relaxed);
+        }
+        answer
+    }
+}
+
+impl Host {
+    async fn exchange(&self, request: http::Request) -> Result<http::Response, Error> {
         let own_timeout = request.timeout;
         let request = request::check(request)?;
         self.grant.judge(request.url())?;
         let left = self.end.saturating_duration_since(Instant::now());
         let timeout = own_timeout.map_or(left, |millis| left.min(Duration::from_millis(millis.into())));
         let exchange = async { receive(self.grant.client.execute(request).await.map_err(explain)?).await };
-        tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(Error::Timeout))
+        tokio::time::timeout(timeout, self.grant.lookups.scope(exchange)).await.unwrap_or(Err(Error::Timeout))
     }
 }
 

@@ -13,12 +13,14 @@ pub(crate) mod pushers;
 mod wasi;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use pusher_core::Message;
 use tokio::time::Instant;
 use wasmtime::Engine;
 use wasmtime::component::{Linker, ResourceTable};
 
+use crate::counts::DenialCounts;
 use crate::limits::{MAX_HANDLES, MemoryLimit};
 use crate::manifest::Manifest;
 use crate::sandbox::Shared;
@@ -56,15 +58,21 @@ pub(crate) fn configure(shared: &Shared, manifest: &Manifest, dir: &Path) -> Res
     })
 }
 
-/// The data of the store in which `message` is sent, which must end by `deadline`.
-pub(crate) fn prepare(grants: &Grants, message: &Message, memory: u64, deadline: Instant) -> State {
+/// The data of the store in which `message` is sent, which must end by `deadline`. What is denied meanwhile is counted.
+pub(crate) fn prepare(
+    grants: &Grants,
+    message: &Message,
+    memory: u64,
+    deadline: Instant,
+    denials: &Arc<DenialCounts>,
+) -> State {
     let mut table = ResourceTable::new();
     table.set_max_capacity(MAX_HANDLES);
     State {
         wasi: wasi::prepare(log::prepare(&grants.log, message)),
         table,
-        http: http::prepare(&grants.http, deadline),
-        pushers: pushers::prepare(&grants.pushers),
+        http: http::prepare(&grants.http, deadline, denials),
+        pushers: pushers::prepare(&grants.pushers, denials),
         config: config::prepare(&grants.config),
         memory: MemoryLimit::new(memory),
         out_of_cpu: false,

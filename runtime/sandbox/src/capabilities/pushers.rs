@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use pusher_core::{
     FanOutRequest, JobName, NameError, PushRequest, Pusher, PusherId, Pushers as Port, PushersError, SenderName, Tag,
@@ -10,6 +11,7 @@ use pusher_core::{
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::pushers;
+use crate::counts::DenialCounts;
 use crate::manifest::Pushers as Section;
 use crate::state::State;
 
@@ -42,27 +44,28 @@ pub(super) fn configure(port: &Arc<dyn Port>, section: Section) -> Grant {
 /// The host's side for one send.
 pub(crate) struct Host {
     grant: Grant,
+    denials: Arc<DenialCounts>,
 }
 
-pub(super) fn prepare(grant: &Grant) -> Host {
-    Host { grant: grant.clone() }
+pub(super) fn prepare(grant: &Grant, denials: &Arc<DenialCounts>) -> Host {
+    Host { grant: grant.clone(), denials: Arc::clone(denials) }
 }
 
 impl pushers::Host for Host {
     async fn get(&mut self, id: String) -> Result<pushers::Pusher, Error> {
-        allow(self.grant.allowed.read, "read")?;
+        self.allow(self.grant.allowed.read, "read")?;
         let id = PusherId::parse(&id)?;
         self.grant.port.get(&id).await?.map(to_guest).ok_or(Error::NotFound)
     }
 
     async fn search(&mut self, query: String, from: u64, size: u32) -> Result<pushers::Page, Error> {
-        allow(self.grant.allowed.read, "read")?;
+        self.allow(self.grant.allowed.read, "read")?;
         let found = self.grant.port.search(&query, from, size.min(MAX_PAGE) as usize).await?;
         Ok(pushers::Page { total: found.total, pushers: found.pushers.into_iter().map(to_guest).collect() })
     }
 
     async fn push(&mut self, sender: String, pusher: String, data: String, schedat: i64) -> Result<String, Error> {
-        allow(self.grant.allowed.push, "push")?;
+        self.allow(self.grant.allowed.push, "push")?;
         let request = PushRequest {
             sender: SenderName::parse(&sender)?,
             pusher: PusherId::parse(&pusher)?,
@@ -81,7 +84,7 @@ impl pushers::Host for Host {
         data: String,
         limit: u32,
     ) -> Result<pushers::Progress, Error> {
-        allow(self.grant.allowed.fan_out, "fan-out")?;
+        self.allow(self.grant.allowed.fan_out, "fan-out")?;
         let request = FanOutRequest {
             id: JobName::parse(&message_id)?,
             sender: SenderName::parse(&sender)?,
@@ -94,8 +97,14 @@ impl pushers::Host for Host {
     }
 }
 
-fn allow(granted: bool, key: &str) -> Result<(), Error> {
-    if granted { Ok(()) } else { Err(Error::Denied(format!("the manifest does not grant it: [pushers] {key} = true"))) }
+impl Host {
+    fn allow(&self, granted: bool, key: &str) -> Result<(), Error> {
+        if granted {
+            return Ok(());
+        }
+        self.denials.pushers.fetch_add(1, Relaxed);
+        Err(Error::Denied(format!("the manifest does not grant it: [pushers] {key} = true")))
+    }
 }
 
 impl From<WordError> for Error {

@@ -6,6 +6,8 @@
 //! | `spin` | computes for ever |
 //! | `spin:MS` | computes for so long, then is done |
 //! | `alloc` | takes memory for ever |
+//! | `grow` | asks for 2 GiB in one step, and crashes if it does not get them |
+//! | `loop:WHAT` | calls the host for ever: `clock`, `config`, `http`, `log`, `pushers` or `sleep` |
 //! | `sleep:MS` | waits, then is done |
 //! | `log:N` | writes N bytes to stderr in lines of 100, then is done |
 //! | `say:TEXT` | writes one line to stdout and one to stderr, then is done |
@@ -16,6 +18,14 @@
 //! | `fetch:URL` | fails with the status and the body, or the error |
 //! | `post:N URL` | the same, having posted N bytes |
 //! | `header:NAME=VALUE URL` | the same, having sent a header |
+//! | `headers:N URL` | the same, having sent N headers |
+//! | `method:METHOD URL` | the same, with this method |
+//! | `patience:MS URL` | the same, but waits no longer than that |
+//! | `inspect:URL` | fails with the status, the headers and the length of the body, or the error |
+//! | `fetch-trap:URL` | fetches, then crashes |
+//! | `url:N` | fetches a URL of N bytes |
+//! | `key:N` | asks for a config key of N bytes |
+//! | `connect:ADDRESS` `bind:ADDRESS` `udp:ADDRESS` `resolve:NAME` | fails with what the socket says |
 //! | `get:ID` | fails with the recipient's e-mail address, or the error |
 //! | `push:SENDER ID DATA` | fails with the job's name, or the error |
 //! | `search:QUERY` | fails with how many recipients there are and the ids of the first hundred, or the error |
@@ -26,8 +36,11 @@
 //!
 //! "Fails with" is a permanent failure with that reason: the one way for a sender to say something to a test.
 
+mod host;
+
 use std::fmt::Debug;
 use std::hint::black_box;
+use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -44,6 +57,8 @@ impl Sender for Faulty {
             "trap" => panic!("told to"),
             "spin" => spin(rest.parse().ok().map(Duration::from_millis)),
             "alloc" => take_memory(),
+            "grow" => assert!(core::arch::wasm32::memory_grow(0, 2 << 14) != usize::MAX, "there is no memory"),
+            "loop" => host::call_for_ever(rest),
             "sleep" => std::thread::sleep(Duration::from_millis(rest.parse()?)),
             "log" => write_lines(rest.parse()?),
             "say" => {
@@ -55,7 +70,15 @@ impl Sender for Faulty {
             "env" => return say(env(rest)),
             "file" => return say(std::fs::read_to_string(rest).map_err(|error| error.kind())),
             "fetch" => return fetch(http::get(rest)),
-            "post" | "header" => return exchange(what, rest),
+            "post" | "header" | "headers" | "method" | "patience" => return exchange(what, rest),
+            "inspect" => return inspect(rest),
+            "fetch-trap" => panic!("told to, after {:?}", http::get(rest).send()),
+            "url" => return fetch(http::get(&format!("http://127.0.0.1/{}", "x".repeat(rest.parse()?)))),
+            "key" => return say(config::get(&"k".repeat(rest.parse()?))),
+            "connect" => return say(TcpStream::connect(rest).map_err(|error| error.kind())),
+            "bind" => return say(TcpListener::bind(rest).map_err(|error| error.kind())),
+            "udp" => return say(UdpSocket::bind(rest).map_err(|error| error.kind())),
+            "resolve" => return say((rest, 80).to_socket_addrs().map(Vec::from_iter).map_err(|error| error.kind())),
             "get" => return answer(pushers::get(rest).map(|pusher| pusher.email)),
             "push" => return push(rest),
             "search" => return answer(pushers::search(rest, 0, u32::MAX).map(ids)),
@@ -123,8 +146,18 @@ fn exchange(what: &str, rest: &str) -> Result<Outcome, Failure> {
     let request = http::post(url);
     fetch(match (what, argument.split_once('=')) {
         ("header", Some((name, value))) => request.header(name, value),
+        ("headers", _) => (0..argument.parse()?).fold(request, |request, n: u32| request.header(&format!("x-{n}"), "")),
+        ("method", _) => http::request(argument, url),
+        ("patience", _) => request.timeout(Duration::from_millis(argument.parse()?)),
         _ => request.body("application/octet-stream", vec![b'x'; argument.parse()?]),
     })
+}
+
+fn inspect(url: &str) -> Result<Outcome, Failure> {
+    answer(http::get(url).send().map(|response| {
+        let headers = ["content-encoding", "set-cookie", "x-more"].map(|name| response.header(name).map(str::to_owned));
+        (response.status(), headers, response.bytes().len())
+    }))
 }
 
 fn push(rest: &str) -> Result<Outcome, Failure> {

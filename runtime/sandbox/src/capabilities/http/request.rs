@@ -1,6 +1,6 @@
 //! A guest's request, checked and made into the client's.
 
-use reqwest::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::header::{PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use reqwest::{Method, Request};
 use url::Url;
@@ -10,11 +10,21 @@ use crate::bindings::http::{self, Error};
 
 /// Most headers in a request.
 const MAX_HEADERS: usize = 100;
+/// Most bytes of all names and values together: more than servers take (8 to 32 KiB).
+const MAX_HEADER_BYTES: usize = 64 << 10;
+/// Longest URL, in bytes. Servers and proxies take about this much.
+const MAX_URL: usize = 8 << 10;
+/// Longest method, in bytes. The registry's longest has 17.
+const MAX_METHOD: usize = 64;
 /// Headers that are about the connection, which is the host's.
-const RESERVED: [HeaderName; 9] = [
+const RESERVED: [HeaderName; 13] = [
     CONNECTION,
     CONTENT_LENGTH,
+    EXPECT,
     HOST,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
     PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION,
     TE,
@@ -38,15 +48,22 @@ pub(super) fn check(request: http::Request) -> Result<Request, Error> {
 
 fn method(text: &str) -> Result<Method, Error> {
     match Method::from_bytes(text.as_bytes()) {
-        Ok(method) if method != Method::CONNECT => Ok(method),
-        _ => Err(Error::Invalid(format!("{text:?} is not a method that can be used"))),
+        // Servers differ in whether case counts.
+        Ok(method) if text.len() <= MAX_METHOD && !text.eq_ignore_ascii_case("CONNECT") => Ok(method),
+        _ => Err(Error::Invalid(format!("{:?} is not a method that can be used", excerpt(text)))),
     }
 }
 
 fn url(text: &str) -> Result<Url, Error> {
+    if text.len() > MAX_URL {
+        return Err(Error::Invalid(format!("the URL has more than {MAX_URL} bytes")));
+    }
     let url = Url::parse(text).map_err(|error| Error::Invalid(format!("the URL is not one: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(Error::Invalid(format!("{:?} is not a scheme that can be used; use http or https", url.scheme())));
+        return Err(Error::Invalid(format!(
+            "{:?} is not a scheme that can be used; use http or https",
+            excerpt(url.scheme())
+        )));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Error::Invalid("the URL holds a user or password; send them in a header".to_owned()));
@@ -58,11 +75,14 @@ fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, Error> {
     if pairs.len() > MAX_HEADERS {
         return Err(Error::Invalid(format!("there are more than {MAX_HEADERS} headers")));
     }
+    if pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > MAX_HEADER_BYTES {
+        return Err(Error::Invalid(format!("there are more than {MAX_HEADER_BYTES} bytes of headers")));
+    }
     let mut headers = HeaderMap::with_capacity(pairs.len());
     for (name, value) in pairs {
-        let wrong = |why: &str| Error::Invalid(format!("the header {name:?} {why}"));
+        let wrong = |why: &str| Error::Invalid(format!("the header {:?} {why}", excerpt(name)));
         let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("is not a name"))?;
-        if RESERVED.contains(&parsed) || parsed == "keep-alive" {
+        if RESERVED.contains(&parsed) {
             return Err(wrong("is the host's to set"));
         }
         // The value may be a token: it is not told.
@@ -71,6 +91,11 @@ fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, Error> {
         headers.append(parsed, value);
     }
     Ok(headers)
+}
+
+/// The beginning of a text that the guest may have made very long.
+fn excerpt(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_METHOD)]
 }
 
 #[cfg(test)]

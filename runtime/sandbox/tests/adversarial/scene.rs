@@ -1,0 +1,98 @@
+//! Where the misbehaviour happens: a sandbox with one sender that means harm, `faulty`, and a neighbour, `sample`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pusher_core::{Failure, Fault, Outcome, SendError};
+use pusher_sandbox::SandboxConfig;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::{RwLock, RwLockReadGuard};
+
+use crate::common::{Directory, Loaded, send};
+use crate::guest::Guest;
+
+/// The limits that most scenes are played under.
+pub(crate) const SMALL: &str = "[limits]\nmemory = \"16MiB\"\ncpu = \"50ms\"\ntime = \"1s\"\n";
+/// For what is about something else than computing: the tests' host is not optimised.
+pub(crate) const PATIENT: &str = "[limits]\ncpu = \"5s\"\ntime = \"10s\"\n";
+
+/// Who measures the process wants it alone; all others hold this for reading.
+pub(crate) static ALONE: RwLock<()> = RwLock::const_new(());
+
+/// A scene, and the promise not to disturb who measures.
+pub(crate) struct Scene {
+    pub(crate) loaded: Loaded,
+    _shared: Option<RwLockReadGuard<'static, ()>>,
+}
+
+impl Scene {
+    /// `faulty` with this manifest.
+    pub(crate) async fn faulty(manifest: &str) -> Self {
+        let shared = Some(ALONE.read().await);
+        Self { loaded: directory(Some(manifest), None).load().await, _shared: shared }
+    }
+
+    /// A component written by hand in the place of `faulty`.
+    pub(crate) async fn hand(guest: &Guest, manifest: &str) -> Self {
+        let shared = Some(ALONE.read().await);
+        Self { loaded: directory(Some(manifest), Some(guest)).load().await, _shared: shared }
+    }
+
+    /// For who holds [`ALONE`] already.
+    pub(crate) async fn alone(guest: Option<&Guest>, manifest: &str) -> Self {
+        Self { loaded: directory(Some(manifest), guest).load().await, _shared: None }
+    }
+
+    /// The fault that sending this data ends in, seen to be harmless to the neighbour.
+    pub(crate) async fn fault(&self, data: &str) -> Fault {
+        let fault = self.loaded.fault(data).await;
+        self.neighbour_delivers(1).await;
+        fault
+    }
+
+    /// What the sender says by way of a permanent failure, seen to be harmless to the neighbour.
+    pub(crate) async fn ask(&self, data: &str) -> String {
+        let said = self.loaded.ask(data).await;
+        self.neighbour_delivers(1).await;
+        said
+    }
+
+    pub(crate) async fn send(&self, data: &str) -> Result<Outcome, SendError> {
+        send(&*self.loaded.sender("faulty"), data).await
+    }
+
+    pub(crate) async fn neighbour_delivers(&self, times: usize) {
+        let neighbour = self.loaded.sender("sample");
+        for _ in 0..times {
+            assert_eq!(send(&*neighbour, "hello").await, Ok(Outcome::Done));
+        }
+    }
+
+    /// Why `faulty` was not loaded; the neighbour was.
+    pub(crate) async fn refusal(&self) -> &str {
+        self.neighbour_delivers(1).await;
+        self.loaded.refusal("faulty.toml")
+    }
+}
+
+fn directory(manifest: Option<&str>, guest: Option<&Guest>) -> Directory {
+    let directory = match guest {
+        Some(guest) => Directory::new().file("faulty.wasm", guest.build()),
+        None => Directory::new().component("faulty"),
+    };
+    // Compiling `faulty` for every scene would be most of the suite's time.
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("adversarial");
+    let config = SandboxConfig { cache: Some(cache), ..SandboxConfig::default() };
+    let directory = directory.component("sample").recipient("ada", "ada@example.com").config(config);
+    manifest.iter().fold(directory, |directory, manifest| directory.file("faulty.toml", manifest))
+}
+
+/// CPU time that this process has used.
+pub(crate) fn process_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+}
+
+pub(crate) fn permanent(text: &str) -> Result<Outcome, SendError> {
+    Err(SendError::Failure(Failure::Permanent(text.into())))
+}
