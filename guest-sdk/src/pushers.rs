@@ -42,11 +42,11 @@ pub fn push(sender: &str, pusher: &str, data: &str, schedat: i64) -> Result<Stri
     host::push(sender, pusher, data, schedat)
 }
 
-/// Pushes `data` to the next `limit` recipients that have channel `sender` and label `tag` (empty: any), going on where
-/// the last call with this `message_id` ended. Needs `[pushers] fan-out = true`.
+/// Pushes `data` to those among the next `limit` recipients (1000 at most) who have channel `sender` and label `tag`
+/// (empty: any), going on where the last call with this `message_id` ended. Needs `[pushers] fan-out = true`.
 ///
 /// # Errors
-/// [`Error::Unsupported`] from hosts that do not serve it yet, and as the type says.
+/// As the type says.
 pub fn fan_out(message_id: &str, sender: &str, tag: &str, data: &str, limit: u32) -> Result<Progress, Error> {
     host::fan_out(message_id, sender, tag, data, limit)
 }

@@ -9,7 +9,8 @@ use crate::step::{self, Failure, cargo};
 use crate::{root, target};
 
 /// The shipped senders: the folders below `senders-wasm` with a manifest in them.
-const SHIPPED: [&str; 8] = ["chat", "hook", "httpsend", "sample", "sendmail", "sendsms", "telegram", "twilio"];
+const SHIPPED: [&str; 10] =
+    ["chat", "fcm", "hook", "httpsend", "pushall", "sample", "sendmail", "sendsms", "telegram", "twilio"];
 /// Those of them that the tour runs.
 const TOUR: [&str; 2] = ["sample", "sendmail"];
 /// Components that only tests run.

@@ -155,7 +155,8 @@ fn service_status(error: &ServiceError) -> StatusCode {
         ServiceError::SenderNotAdded(_) => StatusCode::NOT_ACCEPTABLE,
         ServiceError::OverLimit(..) => StatusCode::BAD_REQUEST,
         ServiceError::Search(SearchError::Query(_)) => StatusCode::BAD_REQUEST,
-        ServiceError::NoSearch => StatusCode::NOT_IMPLEMENTED,
+        ServiceError::NoSearch | ServiceError::NoFanOut => StatusCode::NOT_IMPLEMENTED,
+        ServiceError::FanOutOfPushAll => StatusCode::BAD_REQUEST,
         ServiceError::Store(StoreError::Full(_))
         | ServiceError::Search(SearchError::Store(StoreError::Full(_)))
         | ServiceError::Queue(QueueError::Full(_)) => StatusCode::INSUFFICIENT_STORAGE,

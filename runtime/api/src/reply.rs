@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use pusher_core::{Cursor, JobName, Pusher, PusherList, PusherPage, gojson};
+use pusher_core::{Cursor, FanOutProgress, JobName, Pusher, PusherList, PusherPage, gojson};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -35,6 +35,15 @@ pub(crate) struct Accepted<'a> {
     /// The job's name, to cancel it by.
     name: &'a str,
     result: Verdict,
+}
+
+/// How far a pushall has come.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FannedOut {
+    /// Is the last recipient among them?
+    done: bool,
+    /// How many recipients have been pushed to.
+    pushed: u64,
 }
 
 /// One recipient.
@@ -109,6 +118,11 @@ pub(crate) fn ok() -> Response {
 /// A message was accepted as the job of this name.
 pub(crate) fn accepted(name: &JobName) -> Response {
     json(StatusCode::OK, JSON, &Accepted { name: name.as_str(), result: Verdict::Ok })
+}
+
+/// How far a pushall has come.
+pub(crate) fn fanned_out(FanOutProgress { pushed, done }: FanOutProgress) -> Response {
+    json(StatusCode::OK, JSON, &FannedOut { done, pushed })
 }
 
 /// One recipient.

@@ -68,7 +68,7 @@ pub fn router(service: Service, options: impl Into<Options>) -> Router {
 /// What a request needs to be allowed: sending has a scope of its own.
 fn needed_scope(method: &Method, path: &str) -> Scope {
     match path.rsplit('/').next() {
-        Some("push" | "pushall" | "cancelpush") => Scope::Push,
+        Some("push" | "pushall" | "cancelpush" | "fanout") => Scope::Push,
         _ => auth::by_method(method, path),
     }
 }
@@ -85,6 +85,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(senders::push))
         .routes(routes!(senders::pushall))
         .routes(routes!(senders::cancel))
+        .routes(routes!(senders::fan_out))
 }
 
 /// As [`documented`], for what has limits of its own.

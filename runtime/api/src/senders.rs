@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use pusher_core::{JobName, PushRequest, PusherId, Tag};
+use pusher_core::{FanOutRequest, JobName, PushRequest, PusherId, Tag};
 
 use crate::binding::{self, BindingError, PushAllForm, PushForm};
 use crate::error::ApiError;
 use crate::form::{Form, integer};
 use crate::openapi::forms::{
-    CancelForm, PushAllForm as PushAllShape, PushAllJson, PushForm as PushShape, PushJson, SenderInPath, SwitchForm,
+    CancelForm, FanOutForm, PushAllForm as PushAllShape, PushAllJson, PushForm as PushShape, PushJson, SenderInPath,
+    SwitchForm,
 };
 use crate::openapi::refusals::{Always, NoSuchPusher, Writing};
 use crate::openapi::shapes::NotBound;
 use crate::openapi::{self, FORM};
 use crate::path::{Named, OfSender};
-use crate::reply::{self, Accepted, Done, Refused};
+use crate::reply::{self, Accepted, Done, FannedOut, Refused};
 use crate::routes::Api;
 
 /// Switches a channel on for a recipient
@@ -174,6 +175,42 @@ pub(crate) async fn cancel(
     form.intact()?;
     api.service.cancel(&of.sender, name).await?;
     Ok(reply::ok())
+}
+
+/// Pushes to the next page of a pushall's recipients
+///
+/// For the sender `pushall` on a worker elsewhere: to be asked until it is done. How far it has come is kept under `id`,
+/// and a request that was answered or not can be repeated: it goes on from there.
+#[utoipa::path(
+    post,
+    path = "/pusher/{sender}/fanout",
+    operation_id = "fanOut",
+    tag = openapi::SENDERS,
+    params(SenderInPath),
+    request_body(content = FanOutForm, content_type = FORM),
+    responses(
+        (status = 200, description = "How far it has come.", body = FannedOut),
+        (status = 400, description = "A field or the name in the path is not what it can be, or this sender cannot be fanned out to.", body = Refused),
+        (status = 404, description = "The path lacks a name.", body = String, content_type = "text/plain"),
+        (status = 406, description = "There is no `id`.", body = Refused),
+        Always,
+        Writing,
+    ),
+)]
+pub(crate) async fn fan_out(
+    State(api): State<Arc<Api>>,
+    Named(of): Named<OfSender>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let form = Form::read(request, ["id", "tag", "data", "limit"], api.limits.body).await?;
+    let id = JobName::parse(form.nonempty(0).unwrap_or_default())?;
+    let tag = form.nonempty(1).map(Tag::parse).transpose()?;
+    let data = form.nonempty(2).unwrap_or_default().to_owned();
+    let limit = integer("limit", form.nonempty(3))?;
+    form.intact()?;
+    let limit = usize::try_from(limit.unwrap_or(i64::MAX)).unwrap_or(1);
+    let request = FanOutRequest { id, sender: of.sender, tag, data, limit };
+    Ok(reply::fanned_out(api.service.fan_out(&request).await?))
 }
 
 async fn pusher_in_form(request: Request, limit: usize) -> Result<PusherId, ApiError> {

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use pusher_core::{
-    ContactFields, JobName, PushRequest, Pusher, PusherId, PusherList, Pushers, PushersError, SenderName, Tag,
+    ContactFields, FanOutProgress, FanOutRequest, JobName, PushRequest, Pusher, PusherId, PusherList, Pushers,
+    PushersError, SenderName, Tag,
 };
 use reqwest::Method;
 use serde::Deserialize;
@@ -138,6 +139,25 @@ impl Client {
         self.accepted(&call).await
     }
 
+    /// Pushes to the next page of a pushall's recipients; how far it has come. Asking again goes on from there.
+    ///
+    /// # Errors
+    /// If the server refuses or cannot be asked.
+    pub async fn fan_out(&self, request: &FanOutRequest) -> Result<FanOutProgress, ClientError> {
+        #[derive(Deserialize)]
+        struct FannedOut {
+            pushed: u64,
+            done: bool,
+        }
+        let call = sender_call(&request.sender, "fanout")?
+            .with("id", request.id.as_str())
+            .with_some("tag", request.tag.as_ref().map(Tag::as_str))
+            .with("data", &request.data)
+            .with("limit", &request.limit.to_string());
+        let FannedOut { pushed, done } = read(&self.transport.send(&call).await?)?;
+        Ok(FanOutProgress { pushed, done })
+    }
+
     /// Cancels a push (`sender` as it was pushed to) or a pushall (`sender` = `pushall`) that has not gone out; one that
     /// is not there is no error.
     ///
@@ -213,6 +233,10 @@ impl Pushers for Client {
 
     async fn push(&self, request: PushRequest) -> Result<JobName, PushersError> {
         Ok(Self::push(self, &request).await?)
+    }
+
+    async fn fan_out(&self, request: &FanOutRequest) -> Result<FanOutProgress, PushersError> {
+        Ok(Self::fan_out(self, request).await?)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! This crate is the middle of the house: the words of the trade as types ([`Pusher`], [`Message`], [`Outcome`],
 //! [`JobName`] …), the ports through which the rest of the world is reached ([`Storer`], [`Search`], [`Queue`],
-//! [`Sender`], [`Pushers`]), and what can be done with them ([`Service`]: create, tag, push, pushall, cancel; [`RetryPolicy`]).
+//! [`Sender`], [`Pushers`]), and what can be done with them ([`Service`]: create, tag, push, pushall, cancel, fan out; [`RetryPolicy`]).
 //! It opens no socket and no file and reads no clock, so every rule here can be tested without any of them.
 
 mod change;
@@ -10,6 +10,7 @@ mod change;
 pub mod conformance;
 mod cursor;
 mod digest;
+mod fan_out;
 pub mod gojson;
 mod job_name;
 mod message;
@@ -22,6 +23,7 @@ mod words;
 
 pub use change::{Applied, Change, ContactFields, Limit, MAX_SENDERS, MAX_TAGS, PusherChange, PusherFields};
 pub use cursor::{Cursor, CursorError};
+pub use fan_out::{FanOut, FanOutProgress, FanOutRequest, FanOuts, MAX_FAN_OUT_PAGE};
 pub use job_name::{JobName, NameError};
 pub use message::{Failure, Fault, Message, Outcome, SendError};
 pub use ports::{

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use crate::change::{Applied, PusherChange};
 use crate::cursor::Cursor;
+use crate::fan_out::{FanOutProgress, FanOutRequest};
 use crate::job_name::JobName;
 use crate::message::{Message, Outcome, SendError};
 use crate::pusher::{Pusher, PusherList};
@@ -185,4 +186,7 @@ pub trait Pushers: Send + Sync {
 
     /// Pushes one message; the name of its job.
     async fn push(&self, request: PushRequest) -> Result<JobName, PushersError>;
+
+    /// Pushes to the next page of those whom a pushall is for; how far it has come.
+    async fn fan_out(&self, request: &FanOutRequest) -> Result<FanOutProgress, PushersError>;
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::change::{Applied, Change, ContactFields, Limit, PusherChange, PusherFields};
 use crate::cursor::Cursor;
+use crate::fan_out::{FanOutProgress, FanOutRequest, FanOuts};
 use crate::gojson;
 use crate::job_name::JobName;
 use crate::ports::{
@@ -27,6 +28,12 @@ pub enum ServiceError {
     /// The recipient would have more senders or tags than it may.
     #[error("pusher {0} would have more than {1}, which is the limit; take one off first")]
     OverLimit(PusherId, Limit),
+    /// This server does not fan out: it has nowhere to keep how far it has come.
+    #[error("this server does not fan out")]
+    NoFanOut,
+    /// A pushall of pushalls.
+    #[error("the sender pushall cannot be fanned out to")]
+    FanOutOfPushAll,
     /// This server cannot search: it was given no index.
     #[error("this server has no search index")]
     NoSearch,
@@ -44,10 +51,11 @@ pub enum ServiceError {
 /// The operations, over the ports they need. Cheap to clone.
 #[derive(Clone)]
 pub struct Service {
-    storer: Arc<dyn Storer>,
+    pub(crate) storer: Arc<dyn Storer>,
     search: Option<Arc<dyn Search>>,
-    queue: Arc<dyn Queue>,
-    prefix: Prefix,
+    pub(crate) fan_outs: Option<Arc<dyn FanOuts>>,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) prefix: Prefix,
 }
 
 /// The workload of a pushall job: keys in Go's order, `tag` there even when empty.
@@ -61,13 +69,20 @@ impl Service {
     /// Operations that keep recipients in `storer` and submit jobs to `queue` under `prefix`.
     #[must_use]
     pub fn new(storer: Arc<dyn Storer>, queue: Arc<dyn Queue>, prefix: Prefix) -> Self {
-        Self { storer, search: None, queue, prefix }
+        Self { storer, search: None, fan_outs: None, queue, prefix }
     }
 
     /// The same operations, with `search` to find recipients by what they are.
     #[must_use]
     pub fn with_search(self, search: Arc<dyn Search>) -> Self {
         Self { search: Some(search), ..self }
+    }
+
+    /// The same operations, with `fan_outs` to keep how far pushalls have come. Without them a pushall is accepted and
+    /// waits for a worker that asks a server which has them.
+    #[must_use]
+    pub fn with_fan_outs(self, fan_outs: Arc<dyn FanOuts>) -> Self {
+        Self { fan_outs: Some(fan_outs), ..self }
     }
 
     /// The recipient, if there is one.
@@ -198,7 +213,7 @@ impl Service {
     /// worker that runs the `pushall` sender.
     ///
     /// # Errors
-    /// The queue failed.
+    /// The store or the queue failed.
     pub async fn pushall(
         &self,
         sender: &SenderName,
@@ -209,6 +224,7 @@ impl Service {
         let workload = gojson::to_string(&PushAll { data, tag })
             .map_err(|e| StoreError::Failed(format!("the workload has no JSON form: {e}")))?;
         let name = JobName::for_pushall(sender, &workload);
+        self.begin_anew(&name).await?;
         self.submit(&pushall_sender(), name, workload, sched_at).await
     }
 
@@ -251,7 +267,7 @@ fn outcome(id: PusherId, applied: Option<Result<Applied, StoreError>>) -> Result
 }
 
 /// The sender that turns one pushall into one push per recipient.
-fn pushall_sender() -> SenderName {
+pub(crate) fn pushall_sender() -> SenderName {
     let Ok(name) = SenderName::parse("pushall") else { unreachable!("a short constant that is not reserved") };
     name
 }
@@ -278,6 +294,10 @@ impl Pushers for Service {
     async fn push(&self, request: PushRequest) -> Result<JobName, PushersError> {
         Ok(Self::push(self, request).await?)
     }
+
+    async fn fan_out(&self, request: &FanOutRequest) -> Result<FanOutProgress, PushersError> {
+        Ok(Self::fan_out(self, request).await?)
+    }
 }
 
 impl From<ServiceError> for PushersError {
@@ -287,6 +307,8 @@ impl From<ServiceError> for PushersError {
             | ServiceError::SenderNotAdded(_)
             | ServiceError::OverLimit(..)
             | ServiceError::NoSearch
+            | ServiceError::NoFanOut
+            | ServiceError::FanOutOfPushAll
             | ServiceError::Search(SearchError::Query(_)) => Self::Refused(error.to_string()),
             ServiceError::Search(SearchError::Unavailable(_) | SearchError::Store(_))
             | ServiceError::Store(_)

@@ -81,6 +81,7 @@ async fn all_done(server: &Running, func: &str) {
 }
 
 struct Working {
+    retire: CancellationToken,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }
@@ -89,8 +90,9 @@ impl Working {
     fn start(connect: impl Connect + 'static, handler: &Arc<Script>, options: WorkerOptions) -> Self {
         let funcs = vec![Bytes::from_static(b"f"), Bytes::from_static(b"g")];
         let worker = Worker::new(Arc::new(connect), options, funcs, Arc::clone(handler) as Arc<dyn Handler>);
-        let stop = CancellationToken::new();
-        Self { running: tokio::spawn(worker.run(stop.clone())), stop }
+        let (retire, stop) = (CancellationToken::new(), CancellationToken::new());
+        let running = tokio::spawn(worker.run_until_retired(retire.clone(), stop.clone()));
+        Self { retire, stop, running }
     }
 
     async fn stop(self) {
@@ -266,6 +268,36 @@ async fn a_worker_waits_for_its_jobs_only_so_long() {
     assert!(stopped.elapsed() >= Duration::from_millis(200));
     eventually(|| async { server.status("f").await.running == 0 }).await;
     assert_eq!(server.status("f").await.jobs, 1, "the server has it for another");
+}
+
+#[tokio::test]
+async fn a_worker_that_is_retired_takes_nothing_more_and_waits_for_its_jobs_until_it_is_stopped() {
+    let server = Running::start().await;
+    let script = Script::new();
+    let options = WorkerOptions { drain: Duration::from_millis(50), ..Default::default() };
+    let first = Working::start(server.endpoint.clone(), &script, options.clone());
+    let second = Script::new();
+    server.submit_all(vec![job("f", "wait 1"), job("f", "wait 2")]).await;
+    script.started("wait 1").await;
+    script.started("wait 2").await;
+    let next = Working::start(server.endpoint.clone(), &second, options);
+    first.retire.cancel();
+    eventually(|| async { server.status("f").await.workers == 1 }).await;
+    server.submit(job("f", "new")).await;
+    second.started("new").await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!first.running.is_finished(), "the drain is for a stop");
+    script.gate.add_permits(1);
+    eventually(|| async { server.status("f").await.jobs == 1 }).await;
+    assert_eq!(script.runs("new"), 0);
+    // The other one never ends.
+    first.stop().await;
+    second.gate.add_permits(1);
+    all_done(&server, "f").await;
+    next.stop().await;
+    let runs = |name| (script.runs(name), second.runs(name));
+    let ran = [runs("wait 1"), runs("wait 2"), runs("new")];
+    assert!(matches!(ran, [(1, 0), (1, 1), (0, 1)] | [(1, 1), (1, 0), (0, 1)]), "{ran:?}");
 }
 
 #[tokio::test]

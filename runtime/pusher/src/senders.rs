@@ -1,11 +1,21 @@
-//! From a directory of senders to a worker's channels.
+//! From a directory of senders to a worker's channels, and from what changes there to what changes in the worker.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pusher_core::Pushers;
-use pusher_sandbox::{Deps, Env, LoadError, Sandbox, SandboxConfig, SandboxError};
-use pusher_worker::Channel;
+use pusher_sandbox::{
+    Deps, Env, LoadError, LoadReport, LoadedSender, Sandbox, SandboxConfig, SandboxError, SenderDirectory,
+};
+use pusher_worker::{Change, Channel};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// How long between two looks at the directory; what is found twice is taken up.
+const LOOK: Duration = Duration::from_millis(500);
+/// How many changes may wait for the worker.
+const CHANGES: usize = 16;
 
 /// Why there are no senders to run.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +42,13 @@ pub enum SendersError {
     },
 }
 
+/// The senders of a directory.
+pub(crate) struct Senders {
+    /// Those that are there at the start.
+    pub(crate) channels: Vec<Channel>,
+    directory: SenderDirectory,
+}
+
 /// Loads the senders in `dir`. What is refused is logged with its reason, and the others run; a directory in which
 /// nothing can be run is an error.
 pub(crate) async fn load(
@@ -39,7 +56,7 @@ pub(crate) async fn load(
     cache: Option<&Path>,
     size: usize,
     pushers: Arc<dyn Pushers>,
-) -> Result<Vec<Channel>, SendersError> {
+) -> Result<Senders, SendersError> {
     let env = environment();
     let cache = cache.map(Path::to_owned).or_else(|| default_cache(&env));
     if let Some(cache) = cache.as_deref().filter(|cache| is_within(cache, dir)) {
@@ -47,25 +64,81 @@ pub(crate) async fn load(
     }
     let config = SandboxConfig { max_sends: size, cache, ..SandboxConfig::default() };
     let sandbox = Sandbox::new(config, Deps { pushers, env })?;
-    let report = sandbox.load_dir(dir).await?;
+    let mut directory = sandbox.directory(dir);
+    let report = directory.load().await?;
     if let Some(used) = sandbox.cache_use() {
         tracing::info!(from_cache = used.found, compiled = used.compiled, "senders compiled");
     }
-    for refused in &report.refused {
-        tracing::error!(file = %refused.path.display(), reason = %refused.reason, "sender refused");
-    }
+    tell(&report);
     if report.senders.is_empty() {
         let lines = report.refused.iter().map(|r| format!("\n  {}: {}", r.path.display(), r.reason));
         return Err(SendersError::None { dir: dir.to_owned(), refused: lines.collect() });
     }
-    let channels = report.senders.into_iter().map(|loaded| {
+    Ok(Senders { channels: report.senders.into_iter().map(channel).collect(), directory })
+}
+
+fn channel(loaded: LoadedSender) -> Channel {
+    Channel { sender: loaded.sender, concurrency: loaded.concurrency, retry: loaded.retry }
+}
+
+/// Says what became of the directory.
+fn tell(report: &LoadReport) {
+    for refused in &report.refused {
+        let file = refused.path.display();
+        match &refused.stays {
+            Some(sender) => {
+                tracing::error!(%file, reason = %refused.reason, %sender, "sender refused; the one from before goes on");
+            }
+            None => tracing::error!(%file, reason = %refused.reason, "sender refused"),
+        }
+    }
+    for loaded in &report.senders {
         for warning in &loaded.warnings {
             tracing::warn!(file = %loaded.path.display(), warning, "sender loaded, but");
         }
         tracing::info!(sender = %loaded.sender.name(), file = %loaded.path.display(), "sender loaded");
-        Channel { sender: loaded.sender, concurrency: loaded.concurrency, retry: loaded.retry }
-    });
-    Ok(channels.collect())
+    }
+    for sender in &report.removed {
+        tracing::warn!(%sender, "sender removed: its messages wait until there is one of that name again");
+    }
+}
+
+impl Senders {
+    /// The channels, and what becomes of them until `stop`.
+    pub(crate) fn watch(self, stop: CancellationToken) -> (Vec<Channel>, mpsc::Receiver<Change>) {
+        let (changes, changed) = mpsc::channel(CHANGES);
+        tokio::spawn(async move {
+            // Whoever waited for changes is gone, or told to stop: then there is nothing to watch for.
+            stop.run_until_cancelled(watch(self.directory, changes)).await;
+        });
+        (self.channels, changed)
+    }
+}
+
+/// Looks at the directory again and again, and says what changed. Returns when nobody listens any more.
+async fn watch(mut directory: SenderDirectory, changes: mpsc::Sender<Change>) {
+    let mut unreadable = false;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let report = match directory.look().await {
+            Ok(report) => report,
+            Err(error) => {
+                if !unreadable {
+                    tracing::error!(%error, "what changes there is not seen; the senders go on as they are");
+                }
+                unreadable = true;
+                continue;
+            }
+        };
+        unreadable = false;
+        tell(&report);
+        let put = report.senders.into_iter().map(|loaded| Change::Put(channel(loaded)));
+        for change in report.removed.into_iter().map(Change::Remove).chain(put) {
+            if changes.send(change).await.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 /// Where a user's caches are (XDG Base Directory Specification), and in there ours.

@@ -87,15 +87,19 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     // Each part has a stop of its own, because they stop one after another.
     let stop_accepting_jobs = CancellationToken::new();
     let (periodic, queue, connector) = periodic(&config, &store, &stop_accepting_jobs, &say).await?;
-    let service = Service::new(store.clone(), queue.clone(), config.prefix.clone()).with_search(search.clone());
+    let service = Service::new(store.clone(), queue.clone(), config.prefix.clone())
+        .with_search(search.clone())
+        .with_fan_outs(store.clone());
 
     let stop_worker = CancellationToken::new();
     let worker = match &config.senders {
         Some(dir) => {
-            let channels = senders::load(dir, config.cache.as_deref(), config.size, Arc::new(service.clone())).await?;
+            let senders = senders::load(dir, config.cache.as_deref(), config.size, Arc::new(service.clone())).await?;
             let options =
                 WorkerOptions { prefix: config.prefix.clone(), size: config.size, ..WorkerOptions::default() };
-            let worker = channels.into_iter().fold(Worker::new(connector, queue, options), Worker::channel);
+            let (channels, changes) = senders.watch(stop_worker.clone());
+            let worker = Worker::new(connector, queue, options).changes(changes);
+            let worker = channels.into_iter().fold(worker, Worker::channel);
             say(&format!("senders: {}", worker.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
             Some(tokio::spawn(worker.run(stop_worker.clone())))
         }

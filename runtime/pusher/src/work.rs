@@ -30,11 +30,13 @@ pub enum WorkError {
 pub async fn run(config: WorkConfig, stop: CancellationToken, say: impl Fn(&str)) -> Result<(), WorkError> {
     let options = Options { credentials: config.credentials, ..Options::default() };
     let client = Client::new(config.api, options)?;
-    let channels = senders::load(&config.senders, config.cache.as_deref(), config.size, Arc::new(client)).await?;
+    let senders = senders::load(&config.senders, config.cache.as_deref(), config.size, Arc::new(client)).await?;
     let endpoint = Arc::new(config.periodic.clone());
     let queue = RemoteQueue(periodic::Client::new(endpoint.clone(), ClientOptions::default()));
     let options = WorkerOptions { prefix: config.prefix, size: config.size, ..WorkerOptions::default() };
-    let worker = channels.into_iter().fold(Worker::new(endpoint, Arc::new(queue), options), Worker::channel);
+    let (channels, changes) = senders.watch(stop.clone());
+    let worker = Worker::new(endpoint, Arc::new(queue), options).changes(changes);
+    let worker = channels.into_iter().fold(worker, Worker::channel);
     say(&format!("taking jobs from {}", config.periodic));
     say(&format!("senders: {}", worker.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
     say("ready");

@@ -1,6 +1,7 @@
-//! A directory becomes senders: one for each manifest, and one for each component that no manifest names.
+//! What is in a directory becomes senders: one for each manifest, and one for each component that no manifest names.
+//! [`crate::directory`] says when.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -11,18 +12,9 @@ use pusher_core::{JobName, Message, PusherId, RetryPolicy, Sender, SenderName};
 
 use crate::capabilities;
 use crate::component::{self, Compiled};
-use crate::manifest::{Bytes, Manifest};
+use crate::manifest::{Bytes, Manifest, ManifestError};
 use crate::sandbox::Shared;
 use crate::sender::SandboxedSender;
-
-/// What became of a directory.
-#[derive(Debug)]
-pub struct LoadReport {
-    /// What loaded, by file name.
-    pub senders: Vec<LoadedSender>,
-    /// What did not, by file name.
-    pub refused: Vec<Refused>,
-}
 
 /// A sender that is ready to send.
 pub struct LoadedSender {
@@ -55,6 +47,8 @@ pub struct Refused {
     pub path: PathBuf,
     /// Why, and what to do.
     pub reason: String,
+    /// The sender that was made of this file before, and goes on as it was.
+    pub stays: Option<SenderName>,
 }
 
 impl fmt::Display for Refused {
@@ -74,81 +68,76 @@ pub struct LoadError {
 }
 
 /// A sender to be: what is known before anything is compiled.
-struct Candidate {
+pub(crate) struct Candidate {
     /// The manifest, or the component if there is none.
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     component: PathBuf,
-    /// `None`: there is no manifest, and the component names itself.
-    manifest: Option<Manifest>,
+    /// What the manifest says; `None`: there is none, and the component names itself.
+    manifest: Option<Result<Manifest, ManifestError>>,
 }
 
-pub(crate) async fn load_dir(shared: &Arc<Shared>, dir: &Path) -> Result<LoadReport, LoadError> {
-    let failed = |source| LoadError { path: dir.to_owned(), source };
-    let owned = dir.to_owned();
-    let (candidates, mut refused) = blocking(move || survey(&owned)).await.and_then(|survey| survey).map_err(failed)?;
-    let mut senders: Vec<LoadedSender> = Vec::new();
-    let mut taken: HashMap<SenderName, PathBuf> = HashMap::new();
-    for candidate in candidates {
-        let path = candidate.path.clone();
-        match load(shared, candidate).await {
-            Ok(loaded) => match taken.get(loaded.sender.name()) {
-                Some(first) => {
-                    let reason = format!(
-                        "the name {:?} is taken by {}; give one of them another name",
-                        loaded.sender.name(),
-                        first.display()
-                    );
-                    refused.push(Refused { path, reason });
-                }
-                None => {
-                    taken.insert(loaded.sender.name().clone(), path);
-                    senders.push(loaded);
-                }
-            },
-            Err(reason) => refused.push(Refused { path, reason }),
+impl Candidate {
+    /// Every file that it is made of.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.path.clone()];
+        if let Some(Ok(manifest)) = &self.manifest {
+            files.push(self.component.clone());
+            files.extend(manifest.secret_files().map(|file| self.dir().join(file)));
         }
+        files
     }
-    refused.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(LoadReport { senders, refused })
+
+    /// The component, by a name that is the same for all its names, if a manifest decides what becomes of it.
+    pub(crate) fn claimed(&self) -> Option<PathBuf> {
+        self.manifest.is_some().then(|| identity(&self.component))
+    }
+
+    fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
 }
 
-/// What is in the directory: manifests first, then the components that none of them names, each by file name.
-fn survey(dir: &Path) -> io::Result<(Vec<Candidate>, Vec<Refused>)> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if path.is_file() && !hidden {
-            files.push(path);
-        }
-    }
-    files.sort();
+/// What is in the directory: manifests first, then the components that none of them names and that are not in `claimed`,
+/// each by file name.
+pub(crate) fn survey(dir: &Path, claimed: &HashSet<PathBuf>) -> io::Result<Vec<Candidate>> {
+    let files = sender_files(dir)?;
     let with_extension = |wanted: &str| {
         let wanted = wanted.to_owned();
         files.iter().filter(move |path| path.extension().is_some_and(|extension| *extension == *wanted)).cloned()
     };
-
-    let (mut candidates, mut refused) = (Vec::new(), Vec::new());
+    let mut candidates: Vec<_> = with_extension("toml")
+        .map(|path| {
+            let component = path.with_extension("wasm");
+            let manifest = Manifest::read(&path);
+            let named = manifest.as_ref().ok().and_then(|manifest| manifest.component.as_ref());
+            let component = named.map_or(component, |named| dir.join(named));
+            Candidate { path, component, manifest: Some(manifest) }
+        })
+        .collect();
     // A component that a manifest names is never loaded without it, even if the manifest is refused.
-    let mut named = HashSet::new();
-    for path in with_extension("toml") {
-        let component = path.with_extension("wasm");
-        match Manifest::read(&path) {
-            Ok(manifest) => {
-                let component = manifest.component.as_ref().map_or(component, |component| dir.join(component));
-                named.insert(identity(&component));
-                candidates.push(Candidate { path, component, manifest: Some(manifest) });
-            }
-            Err(error) => {
-                named.insert(identity(&component));
-                refused.push(Refused { path, reason: error.to_string() });
-            }
+    let named: HashSet<_> = candidates.iter().filter_map(Candidate::claimed).collect();
+    for path in with_extension("wasm") {
+        let identity = identity(&path);
+        if !named.contains(&identity) && !claimed.contains(&identity) {
+            candidates.push(Candidate { component: path.clone(), path, manifest: None });
         }
     }
-    for path in with_extension("wasm").filter(|path| !named.contains(&identity(path))) {
-        candidates.push(Candidate { component: path.clone(), path, manifest: None });
+    Ok(candidates)
+}
+
+/// The manifests and components in a directory, by name.
+pub(crate) fn sender_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let is_ours = path.extension().is_some_and(|extension| extension == "toml" || extension == "wasm");
+        if is_ours && !hidden && path.is_file() {
+            files.push(path);
+        }
     }
-    Ok((candidates, refused))
+    files.sort();
+    Ok(files)
 }
 
 /// A path by which two names of one file are seen to be one.
@@ -160,13 +149,14 @@ fn identity(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// Why it cannot be one.
-async fn load(shared: &Arc<Shared>, candidate: Candidate) -> Result<LoadedSender, String> {
+pub(crate) async fn load(shared: &Arc<Shared>, candidate: Candidate) -> Result<LoadedSender, String> {
+    let dir = candidate.dir().to_owned();
     let Candidate { path, component, manifest } = candidate;
     let has_manifest = manifest.is_some();
-    let manifest = manifest.unwrap_or_default();
+    let manifest = manifest.transpose().map_err(|error| error.to_string())?.unwrap_or_default();
     check_limits(shared, &manifest)?;
 
-    let (for_blocking, dir) = (Arc::clone(shared), path.parent().unwrap_or(Path::new("")).to_owned());
+    let for_blocking = Arc::clone(shared);
     let (compiled, grants, manifest) = blocking(move || -> Result<_, String> {
         let grants = capabilities::configure(&for_blocking, &manifest, &dir)?;
         let compiled = component::load(&for_blocking, &component, manifest.sha256)?;
@@ -241,13 +231,10 @@ fn warnings(compiled: &Compiled, manifest: &Manifest) -> Vec<String> {
     if manifest.http.private && manifest.http.allow.is_empty() {
         warnings.push("[http] private = true does nothing without [http] allow".to_owned());
     }
-    if manifest.pushers.fan_out {
-        warnings.push("[pushers] fan-out is granted, but this version of the host does not serve it yet".to_owned());
-    }
     warnings
 }
 
 /// Runs what blocks on a thread for that.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }

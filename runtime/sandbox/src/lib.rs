@@ -8,8 +8,8 @@
 //! The way through the code:
 //!
 //! * [`manifest`]: what an operator can write beside a component. Each key is documented there.
-//! * `catalog`: a directory becomes senders. `component`: bytes become something that can be instantiated. `cache`: what
-//!   was compiled is kept for the next start.
+//! * `directory`: a directory of senders and what changes in it. `catalog`: what is in it becomes senders. `component`:
+//!   bytes become something that can be instantiated. `cache`: what was compiled is kept for the next start.
 //! * `sender`: one message's way. `limits`: how a send is held to its memory and CPU, `lanes`: and how it leaves processors
 //!   to others. `fault`: what an error means.
 //! * `capabilities`: what a sender can ask for, one file each, in three stages: *link* it into the linker once for all,
@@ -40,6 +40,7 @@ mod capabilities;
 mod catalog;
 mod component;
 mod counts;
+mod directory;
 mod egress;
 mod engine;
 mod fault;
@@ -48,10 +49,12 @@ mod limits;
 pub mod manifest;
 mod sandbox;
 mod sender;
+mod stamp;
 mod state;
 
 pub use cache::CacheUse;
-pub use catalog::{LoadError, LoadReport, LoadedSender, Refused};
+pub use catalog::{LoadError, LoadedSender, Refused};
 pub use counts::{Denials, PoolUse};
+pub use directory::{LoadReport, SenderDirectory};
 pub use manifest::{Manifest, ManifestError};
 pub use sandbox::{Deps, Env, Sandbox, SandboxConfig, SandboxError};

@@ -111,6 +111,14 @@ impl Manifest {
         Self::parse(&fs::read_to_string(path).map_err(unreadable)?)
     }
 
+    /// The files that secrets are read from, relative to the manifest's directory.
+    pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
+        self.secrets.values().filter_map(|secret| match secret {
+            Secret::File(path) => Some(path.as_path()),
+            Secret::Env(_) => None,
+        })
+    }
+
     /// Parses the text of a manifest.
     ///
     /// # Errors

@@ -12,9 +12,10 @@ use wasmtime::{Cache, Engine};
 
 use crate::cache::{self, CacheUse};
 use crate::capabilities::{self, http};
-use crate::catalog::{self, LoadError, LoadReport};
+use crate::catalog::LoadError;
 use crate::component::Components;
 use crate::counts::{Denials, Ledger, Places, PoolUse};
+use crate::directory::{LoadReport, SenderDirectory};
 use crate::egress::system_lookup;
 use crate::engine;
 use crate::lanes::Lanes;
@@ -154,12 +155,19 @@ impl Sandbox {
         Some(CacheUse { found: cache.cache_hits(), compiled: cache.cache_misses() })
     }
 
-    /// Makes a sender of every manifest in `dir`, and of every component there that no manifest names. What cannot be
-    /// one is in the report with its reason, and the others load. Compiles on threads for blocking work.
+    /// A directory of senders, from which nothing is loaded yet. Every manifest in it makes a sender, and so does every
+    /// component that no manifest names.
+    #[must_use]
+    pub fn directory(&self, dir: &Path) -> SenderDirectory {
+        SenderDirectory::new(Arc::clone(&self.shared), dir)
+    }
+
+    /// Makes senders of what is in `dir`, once. What cannot be one is in the report with its reason, and the others load.
+    /// [`Sandbox::directory`] is for those who want to keep up with what changes. Compiles on threads for blocking work.
     ///
     /// # Errors
     /// [`LoadError`] if the directory itself cannot be read.
     pub async fn load_dir(&self, dir: &Path) -> Result<LoadReport, LoadError> {
-        catalog::load_dir(&self.shared, dir).await
+        self.directory(dir).load().await
     }
 }

@@ -7,12 +7,13 @@ mod common;
 
 use std::sync::Arc;
 
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use common::{Asked, Directory, Loaded, Server, message, send};
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
-use pusher_core::{Failure, Message, Outcome, Pusher, PusherId, SendError, Sender};
+use pusher_core::{Failure, Message, Outcome, Pusher, PusherId, SendError, Sender, Tag};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -32,7 +33,9 @@ async fn shipped(name: &str, server: &Server, changes: &[(&str, &str)], env: &[(
         (pusher.email, pusher.nickname, pusher.phone_number) = ("ada@example.com".into(), "Ada".into(), phone.into());
         pusher
     };
-    let dir = dir.pusher(ada("ada", "123456")).pusher(ada("nophone", ""));
+    let mut phones = ada("phones", "");
+    phones.tags = ["vip", "fcm:one:APA91b", "fcm:two:APA91b"].map(|tag| Tag::parse(tag).unwrap()).into();
+    let dir = dir.pusher(ada("ada", "123456")).pusher(ada("nophone", "")).pusher(phones);
     let loaded = dir.component(name).file(&format!("{name}.toml"), manifest).load().await;
     assert_eq!((loaded.report.refused.as_slice(), loaded.names()), (&[][..], vec![name]));
     loaded
@@ -71,6 +74,23 @@ fn header<'a>(asked: &'a Asked, name: &str) -> &'a str {
         found.eq_ignore_ascii_case(name).then(|| value.trim())
     });
     found.unwrap_or_else(|| panic!("no {name}: {}", asked.sent))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pushall_asks_for_page_after_page_under_the_name_of_its_job() {
+    let path = format!("{}/../../senders-wasm/pushall/pushall.toml", env!("CARGO_MANIFEST_DIR"));
+    let manifest = std::fs::read_to_string(path).unwrap();
+    let loaded = Directory::new().component("pushall").file("pushall.toml", manifest).load().await;
+    assert!(loaded.report.refused.is_empty() && loaded.report.senders[0].warnings.is_empty(), "{:?}", loaded.report);
+    let pushall = loaded.sender("pushall");
+    let job = message(pushall.name(), "sendmail", r#"{"data":"x","tag":"vip"}"#);
+    assert_eq!(pushall.send(job.clone()).await, Ok(Outcome::Done));
+    let asked = loaded.recipients.fanned_out.lock().unwrap().clone();
+    assert_eq!(asked.len(), 3, "the stand-in has three pages");
+    assert!(asked.iter().all(|page| *page == asked[0]));
+    assert_eq!((asked[0].id.clone(), asked[0].sender.as_str(), asked[0].limit), (job.id, "sendmail", 1000));
+    assert_eq!((asked[0].data.as_str(), asked[0].tag.as_ref().map(|tag| tag.as_str())), ("x", Some("vip")));
+    assert!(matches!(send(&*pushall, "no JSON").await, Err(SendError::Failure(Failure::Permanent(_)))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,6 +163,121 @@ async fn telegram_sends_to_the_chat_that_is_named() {
         assert!(matches!(result, Err(SendError::Failure(Failure::Permanent(_)))), "{pusher}: {result:?}");
     }
     assert_eq!(server.asked.lock().unwrap().len(), before, "nothing went out");
+}
+
+/// What Google answers who exchanges an assertion.
+const GRANTED: &str = "200 OK\r\n\r\n{\"access_token\":\"ya29.x\",\"expires_in\":3599,\"token_type\":\"Bearer\"}";
+/// What FCM answers when it takes a message.
+const TAKEN: &str = "200 OK\r\n\r\n{\"name\":\"projects/test-project/messages/1\"}";
+
+/// The sender `fcm` with the tests' own service account, which has its access tokens from `google`.
+async fn fcm(server: &Server, google: &Server) -> Arc<dyn Sender> {
+    let account = include_str!("../../../senders-wasm/fcm/testdata/service-account.json");
+    let account = account.replace("https://oauth2.googleapis.com", &google.origin);
+    let one = format!("[\"{}\"]", server.origin);
+    let two = format!("[\"{}\", \"{}\"]", server.origin, google.origin);
+    let base = format!("[config]\nbase = \"{}\"", server.origin);
+    let key = ("{ file = \"fcm.json\" }", "{ env = \"FCM_KEY\" }");
+    shipped("fcm", server, &[(&*one, &*two), ("[config]", &*base), key], &[("FCM_KEY", &*account)]).await.sender("fcm")
+}
+
+/// What FCM answers with this code, which is one of its own.
+fn fcm_error(status: &str, code: &str) -> String {
+    let error = json!({ "message": "why", "status": "X", "details": [{ "@type": "FcmError", "errorCode": code }] });
+    format!("{status}\r\n\r\n{}", json!({ "error": error }))
+}
+
+/// Claims of a JWT that the test key's public half verifies.
+fn verified(jwt: &str) -> Value {
+    let (signed, signature) = jwt.rsplit_once('.').unwrap();
+    let pem = include_str!("../../../senders-wasm/fcm/testdata/public_key.pem");
+    let der = STANDARD.decode(pem.lines().filter(|line| !line.starts_with('-')).collect::<String>()).unwrap();
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).verify(signed.as_bytes(), &signature).unwrap();
+    let (_header, claims) = signed.split_once('.').unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fcm_sends_with_the_access_token_that_its_signed_assertion_is_exchanged_for() {
+    let (server, google) = (Server::start(TAKEN).await, Server::start(GRANTED).await);
+    let fcm = fcm(&server, &google).await;
+    let data = r#"{"title": "Hi", "data": {"id": "7"}, "topic": "news"}"#;
+    assert_eq!(send(&*fcm, data).await, Ok(Outcome::Done));
+    let (asked, _) = request(&google, "POST /token HTTP/1.1\r\n");
+    assert_eq!(header(&asked, "content-type"), "application/x-www-form-urlencoded");
+    assert_eq!(field(&asked.body, "grant_type").unwrap(), "urn:ietf:params:oauth:grant-type:jwt-bearer");
+    let claims = verified(&field(&asked.body, "assertion").unwrap());
+    assert_eq!(claims["iss"], "pusher@test-project.iam.gserviceaccount.com");
+    assert_eq!(claims["scope"], "https://www.googleapis.com/auth/firebase.messaging");
+    assert_eq!(claims["aud"], format!("{}/token", google.origin));
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 3600);
+
+    let (asked, body) = request(&server, "POST /v1/projects/test-project/messages:send HTTP/1.1\r\n");
+    assert_eq!(header(&asked, "authorization"), "Bearer ya29.x");
+    let message = json!({ "notification": { "title": "Hi" }, "data": { "id": "7" }, "topic": "news" });
+    assert_eq!(body, json!({ "message": message }));
+
+    google.answer("400 Bad Request\r\n\r\n{\"error\":\"invalid_grant\",\"error_description\":\"Invalid JWT\"}");
+    let Err(SendError::Failure(Failure::Temporary(reason))) = send(&*fcm, data).await else {
+        panic!("credentials are the operator's to mend")
+    };
+    assert!(reason.contains("invalid_grant: Invalid JWT"), "{reason}");
+    server.only_request();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fcm_sends_to_each_device_of_a_recipient_and_passes_over_those_that_are_gone() {
+    let (server, google) = (Server::start(TAKEN).await, Server::start(GRANTED).await);
+    let fcm = fcm(&server, &google).await;
+    let to = |pusher| fcm.send(message(fcm.name(), pusher, r#"{"message": {"notification": {"body": "hi"}}}"#));
+    let gone = fcm_error("404 Not Found", "UNREGISTERED");
+    server.answer_in_turn(&[&gone, TAKEN]);
+    assert_eq!(to("phones").await, Ok(Outcome::Done));
+    let bodies: Vec<Value> =
+        server.asked.lock().unwrap().iter().map(|asked| serde_json::from_str(&asked.body).unwrap()).collect();
+    let expected = ["one:APA91b", "two:APA91b"]
+        .map(|token| json!({ "message": { "notification": { "body": "hi" }, "token": token } }));
+    assert_eq!(bodies, expected);
+
+    server.answer(&gone);
+    let reason = "none of the recipient's 2 devices takes it; the first: FCM answered 404 UNREGISTERED: why";
+    assert_eq!(to("phones").await, permanent(reason));
+    server.answer_in_turn(&[&gone, &fcm_error("503 Service Unavailable\r\nretry-after: 90", "UNAVAILABLE")]);
+    assert_eq!(to("phones").await, limited(90));
+    let before = server.asked.lock().unwrap().len();
+    let nobody = to("ada").await;
+    assert!(matches!(nobody, Err(SendError::Failure(Failure::Permanent(_)))), "{nobody:?}");
+    assert_eq!(server.asked.lock().unwrap().len(), before, "nothing went out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fcm_knows_what_each_error_means() {
+    let (server, google) = (Server::start(TAKEN).await, Server::start(GRANTED).await);
+    let fcm = fcm(&server, &google).await;
+    let data = r#"{"body": "hi", "token": "abc:x"}"#;
+    for (status, code) in [
+        ("400 Bad Request", "INVALID_ARGUMENT"),
+        ("403 Forbidden", "SENDER_ID_MISMATCH"),
+        ("404 Not Found", "UNREGISTERED"),
+    ] {
+        let number = status.split(' ').next().unwrap();
+        let refused = told(&server, &fcm, data, &fcm_error(status, code)).await;
+        assert_eq!(refused, permanent(&format!("FCM answered {number} {code}: why")));
+    }
+    for (status, code) in [
+        ("401 Unauthorized", "THIRD_PARTY_AUTH_ERROR"),
+        ("403 Forbidden", "PERMISSION_DENIED"),
+        ("500 Internal Server Error", "INTERNAL"),
+        ("503 Service Unavailable", "UNAVAILABLE"),
+    ] {
+        let later = told(&server, &fcm, data, &fcm_error(status, code)).await;
+        assert!(matches!(later, Err(SendError::Failure(Failure::Temporary(_)))), "{code}: {later:?}");
+    }
+    let slow = told(&server, &fcm, data, &fcm_error("429 Too Many Requests", "QUOTA_EXCEEDED")).await;
+    assert_eq!(slow, Err(SendError::Failure(Failure::Limited(None))));
+    let slow = fcm_error("429 Too Many Requests\r\nretry-after: 7", "QUOTA_EXCEEDED");
+    assert_eq!(told(&server, &fcm, data, &slow).await, limited(7));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,5 +428,5 @@ fn every_page_shows_the_manifest_as_it_is_shipped() {
         assert!(shown.contains(&format!("```toml\n{manifest}```")), "{}", page.display());
         pages += 1;
     }
-    assert_eq!(pages, 6);
+    assert_eq!(pages, 8);
 }

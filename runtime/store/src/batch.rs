@@ -80,6 +80,11 @@ pub(crate) struct Seqs {
 }
 
 impl Seqs {
+    /// The last number that was given; 0: none yet.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
     /// The next number, counted from 1.
     pub(crate) fn give(&mut self) -> u64 {
         self.last += 1;

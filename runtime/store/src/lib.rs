@@ -25,6 +25,7 @@
 mod batch;
 mod changes;
 mod error;
+mod fan_outs;
 mod index;
 mod jobs;
 mod keys;

@@ -9,7 +9,7 @@ use pusher_core::{Applied, Cursor, Pusher, PusherChange, PusherId, PusherList, S
 
 use crate::error::{OpenError, job_store_error};
 use crate::open::{JobIndexing, Opened, StoreOptions};
-use crate::writer::Writer;
+use crate::writer::{Operation, Writer};
 
 /// Recipients and jobs in one directory. Share it in an [`Arc`], which is both an `Arc<dyn Storer>` and an
 /// `Arc<dyn JobStore>`.
@@ -64,7 +64,12 @@ impl Store {
         txn.commit().unwrap();
     }
 
-    #[cfg(test)]
+    /// Carries one operation out.
+    pub(crate) async fn write_one<O: Operation<Error = StoreError>>(&self, op: O) -> Result<O::Done, StoreError> {
+        let done = self.writer.write(vec![op]).await.pop();
+        done.unwrap_or_else(|| Err(StoreError::Failed("the writer gave no result".into())))
+    }
+
     pub(crate) fn opened(&self) -> &Opened {
         &self.opened
     }

@@ -12,6 +12,7 @@
 //! | `jobs` | seq | [`JobRecord`](crate::record::JobRecord) |
 //! | `job_index` | hash of (func, name), 64 bits | seq; one for each older job that has this hash |
 //! | `due` | length, func ‖ sched_at ‖ seq of each older job | – |
+//! | `fan_outs` | name of a pushall's job | how far it has come ([`crate::fan_outs`]) |
 //! | `funcs` | `:` func | how many jobs it has, u64 BE |
 //! | `funcs` | `#` | the last job number that was given, u64 BE |
 //!
@@ -43,6 +44,7 @@ pub(crate) struct Tables {
     pub(crate) jobs: Database<U64<BE>, Bytes>,
     pub(crate) job_index: Database<U64<BE>, U64<BE>>,
     pub(crate) due: Index,
+    pub(crate) fan_outs: Database<Str, Bytes>,
     /// Named `funcs` in the file: what every commit of jobs changes, on one page.
     pub(crate) counters: Database<Bytes, U64<BE>>,
 }
@@ -68,6 +70,7 @@ impl Tables {
                 .flags(DatabaseFlags::DUP_SORT | DatabaseFlags::DUP_FIXED)
                 .create(txn)?,
             due: env.create_database(txn, Some("due"))?,
+            fan_outs: env.create_database(txn, Some("fan_outs"))?,
             counters: env.create_database(txn, Some("funcs"))?,
         })
     }
@@ -85,6 +88,7 @@ impl Tables {
             self.jobs.stat(txn)?,
             self.job_index.stat(txn)?,
             self.due.stat(txn)?,
+            self.fan_outs.stat(txn)?,
             self.counters.stat(txn)?,
         ];
         Ok(stats.iter().map(bytes).sum())

@@ -106,7 +106,7 @@ impl Handler for Runner {
             tracing::error!(
                 %sender,
                 reason = %fault,
-                "sender parked after ten crashes in a row: its messages wait; mend it and start the worker again"
+                "sender parked after ten crashes in a row: its messages wait; put a better version in its place, or start the worker again"
             );
         }
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -3,11 +3,13 @@
 //! A [`Worker`] serves a set of [`Channel`]s. Each channel has a Periodic connection of its own with as many GRABs open
 //! as it may send at once ([`Channel::concurrency`]), so a slow or hostile sender fills its own connection and nobody
 //! else's. What happens to one job is in [`job`]; a sender that only crashes is taken out of service ([`parking`]); this
-//! file only joins channels to connections.
+//! file only joins channels to connections. Channels can come, go and be exchanged while it works ([`Change`]): a new
+//! version is a new connection, and the old one takes no more jobs and ends with the last message it has begun.
 
 mod job;
 mod parking;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +17,8 @@ use bytes::Bytes;
 use periodic::Connect;
 use periodic::worker as grabber;
 use pusher_core::{Prefix, Queue, RetryPolicy, Sender, SenderName};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::parking::Parking;
@@ -30,6 +32,15 @@ pub struct Channel {
     pub concurrency: usize,
     /// What happens after a failed attempt.
     pub retry: RetryPolicy,
+}
+
+/// What can become of a channel while a worker works.
+#[derive(Clone)]
+pub enum Change {
+    /// It is there from now on; one of the same name gets no more jobs, is no longer parked, and ends what it has begun.
+    Put(Channel),
+    /// It gets no more jobs, and ends what it has begun. Its messages wait.
+    Remove(SenderName),
 }
 
 /// What a worker needs to know besides its channels.
@@ -57,6 +68,7 @@ pub struct Worker {
     options: WorkerOptions,
     permits: Arc<Semaphore>,
     channels: Vec<Channel>,
+    changes: Option<mpsc::Receiver<Change>>,
 }
 
 impl Worker {
@@ -65,7 +77,7 @@ impl Worker {
     #[must_use]
     pub fn new(connector: Arc<dyn Connect>, queue: Arc<dyn Queue>, options: WorkerOptions) -> Self {
         let permits = Arc::new(Semaphore::new(options.size.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { connector, queue, options, permits, channels: Vec::new() }
+        Self { connector, queue, options, permits, channels: Vec::new(), changes: None }
     }
 
     /// Adds a channel.
@@ -75,7 +87,14 @@ impl Worker {
         self
     }
 
-    /// The names of the channels.
+    /// Does as this channel says while it works, in the order of what is sent.
+    #[must_use]
+    pub fn changes(mut self, changes: mpsc::Receiver<Change>) -> Self {
+        self.changes = Some(changes);
+        self
+    }
+
+    /// The names of the channels it begins with.
     pub fn names(&self) -> impl Iterator<Item = &SenderName> {
         self.channels.iter().map(|channel| channel.sender.name())
     }
@@ -83,34 +102,78 @@ impl Worker {
     /// Serves the channels until `shutdown`, then takes no more jobs, lets what is being sent finish (up to
     /// [`WorkerOptions::drain`]) and returns. A lost server is waited for, for ever. A sender that crashes ten times in a
     /// row without an answer is parked: it gets no more jobs from this worker, and its messages wait.
-    pub async fn run(self, shutdown: CancellationToken) {
-        let mut running = JoinSet::new();
-        for channel in self.channels {
-            let func = self.options.prefix.func(channel.sender.name());
-            let options = grabber::WorkerOptions {
-                grabs: channel.concurrency.max(1),
-                drain: self.options.drain,
-                ..Default::default()
-            };
-            let stop = shutdown.child_token();
-            let parking = Parking::new(stop.clone());
-            let runner = job::Runner::new(
-                channel,
-                parking,
-                self.options.prefix.clone(),
-                self.queue.clone(),
-                self.permits.clone(),
-            );
-            let funcs = vec![Bytes::copy_from_slice(func.as_str().as_bytes())];
-            let worker = grabber::Worker::new(self.connector.clone(), options, funcs, Arc::new(runner));
-            running.spawn(worker.run(stop));
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut changes = self.changes.take();
+        let mut serving = Serving { running: JoinSet::new(), retire: HashMap::new() };
+        for channel in std::mem::take(&mut self.channels) {
+            serving.put(&self, channel, &shutdown);
         }
-        while let Some(ended) = running.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a channel's loop ended early; its jobs wait for the next start");
+        loop {
+            let change = async {
+                match &mut changes {
+                    Some(changes) => changes.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                change = change => match change {
+                    Some(Change::Put(channel)) => serving.put(&self, channel, &shutdown),
+                    Some(Change::Remove(name)) => serving.remove(&name),
+                    None => changes = None,
+                },
+                // With every sender parked there is nothing to do, but ending would only have a supervisor start it all
+                // again.
+                Some(ended) = serving.running.join_next() => note(ended),
             }
         }
-        // With every sender parked there is nothing to do, but ending would only have a supervisor start it all again.
-        shutdown.cancelled().await;
+        while let Some(ended) = serving.running.join_next().await {
+            note(ended);
+        }
+    }
+}
+
+/// The channels that are being served.
+struct Serving {
+    running: JoinSet<()>,
+    /// What ends each; a parked one's is cancelled already.
+    retire: HashMap<SenderName, CancellationToken>,
+}
+
+impl Serving {
+    fn put(&mut self, worker: &Worker, channel: Channel, shutdown: &CancellationToken) {
+        let name = channel.sender.name().clone();
+        let retire = CancellationToken::new();
+        let options = grabber::WorkerOptions {
+            grabs: channel.concurrency.max(1),
+            drain: worker.options.drain,
+            ..Default::default()
+        };
+        let func = Bytes::copy_from_slice(worker.options.prefix.func(&name).as_str().as_bytes());
+        let runner = job::Runner::new(
+            channel,
+            Parking::new(retire.clone()),
+            worker.options.prefix.clone(),
+            worker.queue.clone(),
+            worker.permits.clone(),
+        );
+        let served = grabber::Worker::new(worker.connector.clone(), options, vec![func], Arc::new(runner));
+        self.running.spawn(served.run_until_retired(retire.clone(), shutdown.clone()));
+        if let Some(before) = self.retire.insert(name, retire) {
+            before.cancel();
+        }
+    }
+
+    fn remove(&mut self, name: &SenderName) {
+        if let Some(retire) = self.retire.remove(name) {
+            retire.cancel();
+        }
+    }
+}
+
+fn note(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a channel's loop ended early; its jobs wait for the next start");
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pusher_core::{
-    JobName, Message, Outcome, PushRequest, Pusher, PusherId, PusherList, Pushers, PushersError, SendError, Sender,
-    SenderName,
+    FanOutProgress, FanOutRequest, JobName, Message, Outcome, PushRequest, Pusher, PusherId, PusherList, Pushers,
+    PushersError, SendError, Sender, SenderName,
 };
 use pusher_sandbox::{Deps, Sandbox, SandboxConfig};
 use tokio::time::Instant;
@@ -94,5 +94,9 @@ impl Pushers for Nobody {
 
     async fn push(&self, _: PushRequest) -> Result<JobName, PushersError> {
         Err(PushersError::Refused("there is nobody to push to".into()))
+    }
+
+    async fn fan_out(&self, _: &FanOutRequest) -> Result<FanOutProgress, PushersError> {
+        Ok(FanOutProgress { pushed: 0, done: true })
     }
 }

@@ -114,6 +114,23 @@ pub(crate) struct CancelForm {
     name: String,
 }
 
+/// A page of a pushall.
+#[derive(ToSchema)]
+pub(crate) struct FanOutForm {
+    /// The name of the pushall's job: 1 to 255 bytes.
+    #[schema(min_length = 1, max_length = 255, examples("sendmail_5d41402abc4b2a76b9719d911017c592"))]
+    id: String,
+    /// Only to those that have this label; empty: to all.
+    #[schema(required = false, max_length = 180)]
+    tag: String,
+    /// What to say, in the sender's own terms.
+    #[schema(required = false)]
+    data: String,
+    /// How many recipients to look at; 1000 at most, which is the default.
+    #[schema(required = false, default = 1000)]
+    limit: i64,
+}
+
 /// A message to one recipient, as a form.
 #[derive(ToSchema)]
 pub(crate) struct PushForm {

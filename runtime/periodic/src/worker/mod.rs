@@ -71,6 +71,14 @@ impl Default for WorkerOptions {
     }
 }
 
+/// What tells a worker to take no more jobs.
+struct Stops {
+    /// Those that run may take their time.
+    retire: CancellationToken,
+    /// They have the time of the drain.
+    shutdown: CancellationToken,
+}
+
 /// A worker that has yet to [`run`](Worker::run).
 pub struct Worker {
     connect: Arc<dyn Connect>,
@@ -95,6 +103,13 @@ impl Worker {
     /// [`WorkerOptions::drain`]), waits until the server has confirmed their answers, and returns. A server that cannot
     /// be reached is tried again for ever.
     pub async fn run(self, shutdown: CancellationToken) {
-        run::Run::new(self).run(shutdown).await;
+        self.run_until_retired(CancellationToken::new(), shutdown).await;
+    }
+
+    /// As [`Worker::run`], and besides: when `retire` is cancelled, takes no more jobs and returns once those that run
+    /// have ended, however long that takes, and the server has confirmed their answers. For a worker whose work another
+    /// one goes on with. `shutdown` bounds the wait as it does otherwise.
+    pub async fn run_until_retired(self, retire: CancellationToken, shutdown: CancellationToken) {
+        run::Run::new(self).run(&Stops { retire, shutdown }).await;
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::{Answer, Worker};
+use super::{Answer, Stops, Worker};
 use crate::backoff::Backoff;
 use crate::job::{Job, JobKey};
 use crate::link::Link;
@@ -32,8 +32,37 @@ pub(super) struct Run {
     /// Answers that the server has not confirmed, each with its number.
     unconfirmed: HashMap<JobKey, (u64, Command)>,
     answered: u64,
-    /// When running jobs are cancelled; set when the worker was told to stop.
-    drain_until: Option<Instant>,
+    phase: Phase,
+}
+
+/// How far the worker is with its life.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// It takes jobs.
+    Working,
+    /// It takes no more, and ends when those that run have.
+    Retired,
+    /// The same, but those that run are cancelled then.
+    Draining(Instant),
+}
+
+impl Phase {
+    /// Waits for the next one; `drain`: how long running jobs then have.
+    async fn next(self, stops: &Stops, drain: Duration) -> Self {
+        let draining = async {
+            stops.shutdown.cancelled().await;
+            Self::Draining(Instant::now() + drain)
+        };
+        match self {
+            Self::Working => tokio::select! {
+                biased;
+                draining = draining => draining,
+                () = stops.retire.cancelled() => Self::Retired,
+            },
+            Self::Retired => draining.await,
+            Self::Draining(_) => std::future::pending().await,
+        }
+    }
 }
 
 /// What belongs to one connection.
@@ -69,15 +98,15 @@ impl Run {
             by_key: HashMap::new(),
             unconfirmed: HashMap::new(),
             answered: 0,
-            drain_until: None,
+            phase: Phase::Working,
         }
     }
 
-    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+    pub(super) async fn run(mut self, stops: &Stops) {
         let mut backoff = Backoff::new(self.worker.options.max_backoff);
         while !self.over() {
-            let Some(link) = self.dial(&shutdown, &mut backoff).await else { break };
-            if let Err(error) = self.session(link, &shutdown, &mut backoff).await {
+            let Some(link) = self.dial(stops, &mut backoff).await else { break };
+            if let Err(error) = self.session(link, stops, &mut backoff).await {
                 warn!(peer = self.worker.connect.peer(), %error, "worker disconnected");
             }
         }
@@ -87,24 +116,35 @@ impl Run {
         self.tasks.shutdown().await;
     }
 
+    fn works(&self) -> bool {
+        self.phase == Phase::Working
+    }
+
     /// Nothing is left to do for a worker that was told to stop.
     fn over(&self) -> bool {
-        self.drain_until
-            .is_some_and(|until| (self.tasks.is_empty() && self.unconfirmed.is_empty()) || Instant::now() >= until)
+        let at_rest = self.tasks.is_empty() && self.unconfirmed.is_empty();
+        match self.phase {
+            Phase::Working => false,
+            Phase::Retired => at_rest,
+            Phase::Draining(until) => at_rest || Instant::now() >= until,
+        }
     }
 
     /// When the drain is over; far away when there is none.
     fn drained_at(&self) -> Instant {
-        self.drain_until.unwrap_or_else(|| Instant::now() + self.worker.options.ping_interval)
+        match self.phase {
+            Phase::Working | Phase::Retired => Instant::now() + self.worker.options.ping_interval,
+            Phase::Draining(until) => until,
+        }
     }
 
-    fn begin_drain(&mut self) {
+    fn enter(&mut self, phase: Phase) {
         info!(running = self.tasks.len(), "worker stops");
-        self.drain_until = Some(Instant::now() + self.worker.options.drain);
+        self.phase = phase;
     }
 
     /// Tries to connect until it works, or nothing is left to connect for.
-    async fn dial(&mut self, shutdown: &CancellationToken, backoff: &mut Backoff) -> Option<Link> {
+    async fn dial(&mut self, stops: &Stops, backoff: &mut Backoff) -> Option<Link> {
         loop {
             let connect = Arc::clone(&self.worker.connect);
             let (wait, max_payload) = (backoff.next_wait(), self.worker.options.max_payload);
@@ -116,12 +156,13 @@ impl Run {
                 opened
             };
             tokio::pin!(try_once);
+            let drain = self.worker.options.drain;
             let opened = loop {
                 let drained_at = self.drained_at();
                 tokio::select! {
                     opened = &mut try_once => break opened,
                     Some(ended) = self.tasks.join_next_with_id() => { self.record(ended); }
-                    () = shutdown.cancelled(), if self.drain_until.is_none() => self.begin_drain(),
+                    phase = self.phase.next(stops, drain) => self.enter(phase),
                     () = tokio::time::sleep_until(drained_at) => {}
                 }
                 if self.over() {
@@ -136,24 +177,19 @@ impl Run {
     }
 
     /// Works on one connection. `Ok`: nothing is left to do.
-    async fn session(
-        &mut self,
-        link: Link,
-        shutdown: &CancellationToken,
-        backoff: &mut Backoff,
-    ) -> Result<(), WireError> {
+    async fn session(&mut self, link: Link, stops: &Stops, backoff: &mut Backoff) -> Result<(), WireError> {
         let mut session = Session { link, grabs: HashSet::new(), said: HashMap::new() };
         // First the answers: the server must know what is done before it has anything to assign.
         for (key, (number, command)) in &self.unconfirmed {
             let msgid = session.request(command.clone());
             session.said.insert(msgid, (key.clone(), *number));
         }
-        if self.drain_until.is_none() {
+        if self.works() {
             for func in &self.worker.funcs {
                 session.request(Command::CanDo(func.clone()));
             }
         }
-        let interval = self.worker.options.ping_interval;
+        let (interval, drain) = (self.worker.options.ping_interval, self.worker.options.drain);
         let mut heard = Instant::now();
         let mut asked = heard;
         loop {
@@ -179,11 +215,13 @@ impl Run {
                         self.ended(&mut session, ended);
                     }
                 }
-                () = shutdown.cancelled(), if self.drain_until.is_none() => {
-                    self.begin_drain();
-                    for func in &self.worker.funcs {
-                        session.request(Command::CantDo(func.clone()));
+                phase = self.phase.next(stops, drain) => {
+                    if self.works() {
+                        for func in &self.worker.funcs {
+                            session.request(Command::CantDo(func.clone()));
+                        }
                     }
+                    self.enter(phase);
                 }
                 () = tokio::time::sleep_until(wake) => {
                     let now = Instant::now();
@@ -202,7 +240,7 @@ impl Run {
     /// The server has been silent: is it there, and does it know that there is room? A repeated GRAB is the same GRAB.
     fn ask_again(&self, session: &mut Session) {
         session.request(Command::Ping);
-        if self.drain_until.is_none() {
+        if self.works() {
             for msgid in session.grabs.clone() {
                 session.send(msgid, Command::GrabJob);
             }
@@ -212,7 +250,7 @@ impl Run {
     /// Opens GRABs for the room there is.
     fn top_up(&self, session: &mut Session) {
         let room = self.worker.options.grabs.max(1);
-        if self.drain_until.is_some() || self.unconfirmed.len() > MAX_UNCONFIRMED {
+        if !self.works() || self.unconfirmed.len() > MAX_UNCONFIRMED {
             return;
         }
         while self.running.len() + session.grabs.len() < room {
@@ -224,7 +262,7 @@ impl Run {
     fn packet(&mut self, session: &mut Session, Packet { msgid, command }: Packet) {
         match command {
             Command::JobAssign(job) => {
-                if session.grabs.remove(&msgid) && self.drain_until.is_none() {
+                if session.grabs.remove(&msgid) && self.works() {
                     session.send(msgid, Command::JobAssigned);
                     self.start(job);
                 } else {

@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use pusher_core::{PushRequest, Pusher, PusherId, Pushers as Port, PushersError, SenderName, WordError};
+use pusher_core::{
+    FanOutRequest, JobName, NameError, PushRequest, Pusher, PusherId, Pushers as Port, PushersError, SenderName, Tag,
+    WordError,
+};
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::pushers;
@@ -75,14 +78,22 @@ impl pushers::Host for Host {
 
     async fn fan_out(
         &mut self,
-        _message_id: String,
-        _sender: String,
-        _tag: String,
-        _data: String,
-        _limit: u32,
+        message_id: String,
+        sender: String,
+        tag: String,
+        data: String,
+        limit: u32,
     ) -> Result<pushers::Progress, Error> {
         self.allow(self.grant.allowed.fan_out, "fan-out")?;
-        Err(Error::Unsupported("this version of the host does not fan out".to_owned()))
+        let request = FanOutRequest {
+            id: JobName::parse(&message_id)?,
+            sender: SenderName::parse(&sender)?,
+            tag: if tag.is_empty() { None } else { Some(Tag::parse(&tag)?) },
+            data,
+            limit: limit as usize,
+        };
+        let progress = self.grant.port.fan_out(&request).await?;
+        Ok(pushers::Progress { pushed: progress.pushed, done: progress.done })
     }
 }
 
@@ -98,6 +109,12 @@ impl Host {
 
 impl From<WordError> for Error {
     fn from(error: WordError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+impl From<NameError> for Error {
+    fn from(error: NameError) -> Self {
         Self::Refused(error.to_string())
     }
 }

@@ -4,15 +4,15 @@
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use pusher_core::{
-    Failure, Fault, JobName, Message, Outcome, PushRequest, Pusher, PusherId, PusherList, Pushers, PushersError,
-    SendError, Sender, SenderName,
+    Failure, FanOutProgress, FanOutRequest, Fault, JobName, Message, Outcome, PushRequest, Pusher, PusherId,
+    PusherList, Pushers, PushersError, SendError, Sender, SenderName,
 };
 use pusher_sandbox::{Deps, LoadReport, Sandbox, SandboxConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -156,6 +156,7 @@ pub async fn send(sender: &dyn Sender, data: &str) -> Result<Outcome, SendError>
 pub struct Recipients {
     known: Mutex<Vec<Pusher>>,
     pub pushed: Mutex<Vec<PushRequest>>,
+    pub fanned_out: Mutex<Vec<FanOutRequest>>,
 }
 
 #[async_trait]
@@ -186,6 +187,14 @@ impl Pushers for Recipients {
         self.pushed.lock().unwrap().push(request);
         Ok(name)
     }
+
+    /// Three pages of ten.
+    async fn fan_out(&self, request: &FanOutRequest) -> Result<FanOutProgress, PushersError> {
+        let mut fanned_out = self.fanned_out.lock().unwrap();
+        fanned_out.push(request.clone());
+        let pages = fanned_out.len();
+        Ok(FanOutProgress { pushed: 10 * pages as u64, done: pages == 3 })
+    }
 }
 
 /// What a server was asked.
@@ -202,7 +211,7 @@ pub struct Asked {
 pub struct Server {
     pub origin: String,
     pub asked: Arc<Mutex<Vec<Asked>>>,
-    answer: Arc<Mutex<String>>,
+    answers: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl Server {
@@ -212,12 +221,12 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
-        let answer = Arc::new(Mutex::new(answer.into()));
-        let server = Self { origin, asked: Arc::clone(&asked), answer: Arc::clone(&answer) };
+        let answers = Arc::new(Mutex::new(VecDeque::from([answer.into()])));
+        let server = Self { origin, asked: Arc::clone(&asked), answers: Arc::clone(&answers) };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (answer, asked) = (answer.lock().unwrap().clone(), Arc::clone(&asked));
-                tokio::spawn(async move { serve(stream, &answer, &asked).await });
+                let (answers, asked) = (Arc::clone(&answers), Arc::clone(&asked));
+                tokio::spawn(async move { serve(stream, &answers, &asked).await });
             }
         });
         server
@@ -225,7 +234,12 @@ impl Server {
 
     /// Gives another answer from now on.
     pub fn answer(&self, answer: impl Into<String>) {
-        *self.answer.lock().unwrap() = answer.into();
+        *self.answers.lock().unwrap() = VecDeque::from([answer.into()]);
+    }
+
+    /// Gives these answers in turn from now on, and the last one again and again.
+    pub fn answer_in_turn(&self, answers: &[&str]) {
+        *self.answers.lock().unwrap() = answers.iter().map(|answer| (*answer).to_owned()).collect();
     }
 
     pub fn only_request(&self) -> Asked {
@@ -235,7 +249,7 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: &str, asked: &Mutex<Vec<Asked>>) {
+async fn serve(mut stream: TcpStream, answers: &Mutex<VecDeque<String>>, asked: &Mutex<Vec<Asked>>) {
     let mut bytes = Vec::new();
     let head_end = loop {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
@@ -255,8 +269,15 @@ async fn serve(mut stream: TcpStream, answer: &str, asked: &Mutex<Vec<Asked>>) {
     }
     let body = String::from_utf8_lossy(&bytes[head_end..]).into_owned();
     asked.lock().unwrap().push(Asked { head, sent, body });
+    let answer = next(answers);
     // An error here is the client's choice not to read on.
     let _ = stream
         .write_all(format!("HTTP/1.1 {}", answer.replacen("\r\n", "\r\nconnection: close\r\n", 1)).as_bytes())
         .await;
+}
+
+/// The answer whose turn it is.
+fn next(answers: &Mutex<VecDeque<String>>) -> String {
+    let mut answers = answers.lock().unwrap();
+    if answers.len() > 1 { answers.pop_front().unwrap() } else { answers[0].clone() }
 }
