@@ -3,8 +3,8 @@
 
 use crate::scene::{PATIENT, Scene};
 
-/// One address of each range that `DESIGN` and the registries (RFC 6890 and after) hold back, in the forms that people
-/// have got past filters with.
+/// One address of each range that the registries (RFC 6890 and after) hold back, in the forms that people have got past
+/// filters with.
 const HOSTS: [&str; 41] = [
     "0.0.0.0",
     "10.0.0.1",

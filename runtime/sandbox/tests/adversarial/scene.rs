@@ -6,7 +6,7 @@ use std::time::Duration;
 use pusher_core::{Failure, Fault, Outcome, SendError};
 use pusher_sandbox::SandboxConfig;
 use rustix::time::{ClockId, clock_gettime};
-use tokio::sync::{RwLock, RwLockReadGuard};
+use tokio::sync::{OnceCell, RwLock, RwLockReadGuard};
 
 use crate::common::{Directory, Loaded, send};
 use crate::guest::Guest;
@@ -28,18 +28,21 @@ pub(crate) struct Scene {
 impl Scene {
     /// `faulty` with this manifest.
     pub(crate) async fn faulty(manifest: &str) -> Self {
+        compiled().await;
         let shared = Some(ALONE.read().await);
         Self { loaded: directory(Some(manifest), None).load().await, _shared: shared }
     }
 
     /// A component written by hand in the place of `faulty`.
     pub(crate) async fn hand(guest: &Guest, manifest: &str) -> Self {
+        compiled().await;
         let shared = Some(ALONE.read().await);
         Self { loaded: directory(Some(manifest), Some(guest)).load().await, _shared: shared }
     }
 
     /// For who holds [`ALONE`] already.
     pub(crate) async fn alone(guest: Option<&Guest>, manifest: &str) -> Self {
+        compiled().await;
         Self { loaded: directory(Some(manifest), guest).load().await, _shared: None }
     }
 
@@ -73,6 +76,12 @@ impl Scene {
         self.neighbour_delivers(1).await;
         self.loaded.refusal("faulty.toml")
     }
+}
+
+/// Has both components in the cache, so that the tests which begin together do not all compile them.
+async fn compiled() {
+    static ONCE: OnceCell<()> = OnceCell::const_new();
+    ONCE.get_or_init(async || drop(directory(None, None).load().await)).await;
 }
 
 fn directory(manifest: Option<&str>, guest: Option<&Guest>) -> Directory {

@@ -41,15 +41,20 @@ async fn no_file_opens_and_no_directory_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_host_does_not_have_refuses_the_sender_with_its_name() {
-    for (package, interface) in [
-        ("package wasi:http@0.2.0; interface outgoing-handler { handle: func(); }", "wasi:http/outgoing-handler@0.2.0"),
-        ("package pusher:sender-extra@0.1.0; interface root { shell: func(); }", "pusher:sender-extra/root@0.1.0"),
+    for (package, interface, function) in [
+        (
+            "package wasi:http@0.2.0; interface outgoing-handler { handle: func(); }",
+            "wasi:http/outgoing-handler@0.2.0",
+            "handle",
+        ),
+        (
+            "package pusher:sender-extra@0.1.0; interface root { shell: func(); }",
+            "pusher:sender-extra/root@0.1.0",
+            "shell",
+        ),
         // A later version of ours has functions that this host lacks.
-        ("package pusher:sender@0.2.0; interface config { get: func(); }", "pusher:sender/config@0.2.0"),
+        ("package pusher:sender@0.2.0; interface config { get: func(); }", "pusher:sender/config@0.2.0", "get"),
     ] {
-        let function = interface.split(['/', '@']).nth(1).unwrap();
-        let function = ["handle", "shell", "get"]
-            [["outgoing-handler", "root", "config"].iter().position(|name| *name == function).unwrap()];
         let guest = Guest::new()
             .package(package)
             .import(interface)
