@@ -14,4 +14,5 @@ mod kill;
 mod queue;
 mod refusals;
 mod search;
+mod sender_commands;
 mod startup;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::api::ApiArgs;
 use cli::{Cli, Command};
-use commands::{CommandError, Context, cancel, push, pushall, pushers};
+use commands::{CommandError, Context, cancel, push, pushall, pushers, sender};
 use pusher::config::{self, ApiConfig, ConfigError, ServeConfig, WorkConfig};
 use pusher::{serve, shutdown, work};
 use tokio::runtime::Runtime;
@@ -54,6 +54,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Push(args) => ask(&args.api.clone(), file, async |context| push::run(context, args).await),
         Command::Pushall(args) => ask(&args.api.clone(), file, async |context| pushall::run(context, args).await),
         Command::Cancel(args) => ask(&args.api.clone(), file, async |context| cancel::run(context, args).await),
+        Command::Sender(command) => Ok(runtime()?.block_on(sender::run(command))?),
         Command::Pushers(args) => ask(&args.api.clone(), file, async |context| pushers::run(context, args).await),
     }
 }

@@ -74,12 +74,13 @@ pub struct LoadError {
 }
 
 /// A sender to be: what is known before anything is compiled.
-struct Candidate {
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
     /// The manifest, or the component if there is none.
-    path: PathBuf,
-    component: PathBuf,
+    pub(crate) path: PathBuf,
+    pub(crate) component: PathBuf,
     /// `None`: there is no manifest, and the component names itself.
-    manifest: Option<Manifest>,
+    pub(crate) manifest: Option<Manifest>,
 }
 
 pub(crate) async fn load_dir(shared: &Arc<Shared>, dir: &Path) -> Result<LoadReport, LoadError> {
@@ -113,12 +114,14 @@ pub(crate) async fn load_dir(shared: &Arc<Shared>, dir: &Path) -> Result<LoadRep
 }
 
 /// What is in the directory: manifests first, then the components that none of them names, each by file name.
-fn survey(dir: &Path) -> io::Result<(Vec<Candidate>, Vec<Refused>)> {
+pub(crate) fn survey(dir: &Path) -> io::Result<(Vec<Candidate>, Vec<Refused>)> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if path.is_file() && !hidden {
+        // The folder of a sender's crate may serve as a directory of senders while it is written.
+        let cargos = path.file_name().is_some_and(|name| name == "Cargo.toml");
+        if path.is_file() && !hidden && !cargos {
             files.push(path);
         }
     }
@@ -152,7 +155,7 @@ fn survey(dir: &Path) -> io::Result<(Vec<Candidate>, Vec<Refused>)> {
 }
 
 /// A path by which two names of one file are seen to be one.
-fn identity(path: &Path) -> PathBuf {
+pub(crate) fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
@@ -161,6 +164,30 @@ fn identity(path: &Path) -> PathBuf {
 /// # Errors
 /// Why it cannot be one.
 async fn load(shared: &Arc<Shared>, candidate: Candidate) -> Result<LoadedSender, String> {
+    let path = candidate.path.clone();
+    let Made { sender, manifest, warnings, .. } = make(shared, candidate).await?;
+    Ok(LoadedSender {
+        sender: Arc::new(sender),
+        concurrency: manifest.limits.concurrency.get().min(shared.config.max_sends),
+        retry: manifest.retry.policy(),
+        path,
+        warnings,
+    })
+}
+
+/// What a candidate was made into.
+pub(crate) struct Made {
+    pub(crate) sender: SandboxedSender,
+    pub(crate) own_name: String,
+    pub(crate) manifest: Manifest,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Makes a candidate a sender, and tries it once.
+///
+/// # Errors
+/// Why it cannot be one.
+pub(crate) async fn make(shared: &Arc<Shared>, candidate: Candidate) -> Result<Made, String> {
     let Candidate { path, component, manifest } = candidate;
     let has_manifest = manifest.is_some();
     let manifest = manifest.unwrap_or_default();
@@ -191,13 +218,7 @@ async fn load(shared: &Arc<Shared>, candidate: Candidate) -> Result<LoadedSender
             .map_err(|error| format!("it calls itself {own_name:?}, which is no name for a sender: {error}"))?;
         sender.renamed(name)
     };
-    Ok(LoadedSender {
-        sender: Arc::new(sender),
-        concurrency: manifest.limits.concurrency.get().min(shared.config.max_sends),
-        retry: manifest.retry.policy(),
-        path,
-        warnings,
-    })
+    Ok(Made { sender, own_name, manifest, warnings })
 }
 
 /// The name of a file without its extension, as a sender's name.
@@ -208,7 +229,7 @@ fn stem(path: &Path) -> Result<SenderName, String> {
 }
 
 /// The message that stands in the log beside what a sender writes while it is tried.
-fn trial(name: &SenderName) -> Message {
+pub(crate) fn trial(name: &SenderName) -> Message {
     let (Ok(id), Ok(pusher)) = (JobName::parse("load"), PusherId::parse("load")) else {
         unreachable!("both are short and not empty");
     };
@@ -226,13 +247,13 @@ fn check_limits(shared: &Shared, manifest: &Manifest) -> Result<(), String> {
 }
 
 /// What an operator should know.
-fn warnings(compiled: &Compiled, manifest: &Manifest) -> Vec<String> {
+pub(crate) fn warnings(compiled: &Compiled, manifest: &Manifest) -> Vec<String> {
     let mut warnings = Vec::new();
     let granted = manifest.pushers.read || manifest.pushers.push || manifest.pushers.fan_out;
     for (interface, key, granted) in [
         ("pusher:sender/http", "http", !manifest.http.allow.is_empty()),
         ("pusher:sender/pushers", "pushers", granted),
-        ("pusher:sender/config", "config or [secrets", !manifest.config.is_empty() || !manifest.secrets.is_empty()),
+        ("pusher:sender/config", "config] or [secrets", !manifest.config.is_empty() || !manifest.secrets.is_empty()),
     ] {
         if granted && !compiled.imports(interface) {
             warnings.push(format!("the manifest grants [{key}], which the component does not ask for"));
@@ -248,6 +269,6 @@ fn warnings(compiled: &Compiled, manifest: &Manifest) -> Vec<String> {
 }
 
 /// Runs what blocks on a thread for that.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }

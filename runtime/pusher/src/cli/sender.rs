@@ -1,0 +1,24 @@
+//! The arguments of `pusher sender …`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Subcommand)]
+pub(crate) enum SenderCommand {
+    /// Look at senders without running them: what they are, ask for and are granted, and whether a worker would load them.
+    #[command(after_help = "Examples:
+  pusher sender check hello.toml
+  pusher sender check senders/ --json")]
+    Check(CheckArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    /// Manifests (NAME.toml), components (NAME.wasm), or directories of them.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print JSON, an object on a line for each sender, instead of a report.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
