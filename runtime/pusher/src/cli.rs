@@ -54,7 +54,7 @@ pub(crate) enum Command {
     Cancel(CancelArgs),
     /// Recipients: show, list, search, create, change, delete, import and export them.
     Pushers(PushersArgs),
-    /// For authors of senders: look at one.
+    /// For authors of senders: begin one, and look at one.
     #[command(subcommand)]
     Sender(SenderCommand),
 }

@@ -1,6 +1,7 @@
-//! The commands for authors of senders: `sender check`.
+//! The commands for authors of senders: `sender new` and `sender check`.
 
 mod check;
+mod new;
 mod recipient;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ const MAX_SENDS: usize = 4;
 /// Does what the command says.
 pub(crate) async fn run(command: SenderCommand) -> Result<(), CommandError> {
     match command {
+        SenderCommand::New(args) => new::run(args),
         SenderCommand::Check(args) => check::run(args).await,
     }
 }
