@@ -54,7 +54,7 @@ pub(crate) enum Command {
     Cancel(CancelArgs),
     /// Recipients: show, list, search, create, change, delete, import and export them.
     Pushers(PushersArgs),
-    /// For authors of senders: begin one, and look at one.
+    /// For authors of senders: begin one, look at one, send a message with one.
     #[command(subcommand)]
     Sender(SenderCommand),
 }

@@ -13,7 +13,7 @@
 //! * `sender`: one message's way. `limits`: how a send is held to its memory and CPU. `fault`: what an error means.
 //! * `capabilities`: what a sender can ask for, one file each, in three stages: *link* it into the linker once for all,
 //!   *configure* it once for a sender from its manifest, *prepare* it once for a message.
-//! * `egress`: which network addresses may be reached.
+//! * [`transport`]: what carries a request that passed the checks. `egress`: which network addresses may be reached.
 //! * `file`, `inspect`, `rehearse`: for the tools of an author: what a sender is made of, what can be known about it, and
 //!   one message through it.
 //! * `engine`: the engine's settings, and the thread that keeps time for guests that compute.
@@ -51,6 +51,7 @@ mod rehearse;
 mod sandbox;
 mod sender;
 mod state;
+pub mod transport;
 
 pub use cache::CacheUse;
 pub use capabilities::Served;

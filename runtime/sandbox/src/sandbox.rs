@@ -11,11 +11,12 @@ use wasmtime::component::Linker;
 use wasmtime::{Cache, Engine};
 
 use crate::cache::{self, CacheUse};
-use crate::capabilities::{self, http};
+use crate::capabilities;
 use crate::catalog::{self, LoadError, LoadReport};
 use crate::component::Components;
 use crate::engine;
 use crate::state::State;
+use crate::transport::{Network, Transport};
 
 /// Settings of a [`Sandbox`].
 #[derive(Debug, Clone)]
@@ -81,7 +82,7 @@ pub(crate) struct Shared {
     pub(crate) linker: Linker<State>,
     pub(crate) components: Components,
     pub(crate) cache: Option<Cache>,
-    pub(crate) clients: http::Clients,
+    pub(crate) transport: Arc<dyn Transport>,
     /// One permit for each send at once, so that the pool of instances is never found empty.
     pub(crate) slots: Semaphore,
 }
@@ -93,6 +94,20 @@ impl Sandbox {
     /// [`SandboxError`] if the system does not give what it needs. If only the address space for pooled instances is
     /// lacking, it says so in the log and goes on without the pool, at a cost for each send.
     pub fn new(config: SandboxConfig, deps: Deps) -> Result<Self, SandboxError> {
+        let network = Network::new(config.connect_timeout).map_err(SandboxError)?;
+        Self::with_transport(config, deps, Arc::new(network))
+    }
+
+    /// The same, with something else than the network to carry senders' requests: for tools and tests. `connect_timeout`
+    /// means nothing to it.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_transport(
+        config: SandboxConfig,
+        deps: Deps,
+        transport: Arc<dyn Transport>,
+    ) -> Result<Self, SandboxError> {
         let failed = |error: &dyn fmt::Display| SandboxError(format!("{error:#}"));
         let cache = config.cache.as_deref().and_then(|dir| match cache::open(dir) {
             Ok(cache) => Some(cache),
@@ -110,10 +125,9 @@ impl Sandbox {
             );
         }
         let linker = capabilities::link(&engine).map_err(|error| failed(&error))?;
-        let clients = http::Clients::new(config.connect_timeout).map_err(|error| failed(&error))?;
         let slots = Semaphore::new(config.max_sends);
         let components = Components::default();
-        Ok(Self { shared: Arc::new(Shared { config, deps, engine, linker, components, cache, clients, slots }) })
+        Ok(Self { shared: Arc::new(Shared { config, deps, engine, linker, components, cache, transport, slots }) })
     }
 
     /// What the cache was good for so far; `None`: there is none.

@@ -92,7 +92,7 @@ pub(crate) struct Grants {
 /// A sentence about what the manifest names and the host cannot find.
 pub(crate) fn configure(shared: &Shared, manifest: &Manifest, dir: &Path) -> Result<Grants, String> {
     Ok(Grants {
-        http: http::configure(&shared.clients, &manifest.http),
+        http: http::configure(&shared.transport, &manifest.http),
         pushers: pushers::configure(&shared.deps.pushers, manifest.pushers),
         config: config::configure(manifest, dir, &*shared.deps.env)?,
         log: log::configure(&manifest.limits),

@@ -1,17 +1,32 @@
 //! The recipient that the arguments describe, in the place of the API server.
 
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
 use async_trait::async_trait;
 use pusher::core::{JobName, PushRequest, Pusher, PusherId, PusherList, Pushers, PushersError};
 
-/// All the recipients there are.
+/// All the recipients there are: one, or none. What is pushed to them is kept and goes nowhere.
+#[derive(Default)]
 pub(crate) struct Recipient {
     pusher: Option<Pusher>,
+    pushed: Mutex<Vec<PushRequest>>,
 }
 
 impl Recipient {
     /// There is no one.
     pub(crate) fn nobody() -> Self {
-        Self { pusher: None }
+        Self::default()
+    }
+
+    /// There is this one.
+    pub(crate) fn only(pusher: Pusher) -> Self {
+        Self { pusher: Some(pusher), ..Self::default() }
+    }
+
+    /// What was pushed.
+    pub(crate) fn pushed(&self) -> Vec<PushRequest> {
+        self.pushed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -21,11 +36,19 @@ impl Pushers for Recipient {
         Ok(self.pusher.clone().filter(|pusher| pusher.id == *id))
     }
 
-    async fn search(&self, _query: &str, _from: u64, _size: usize) -> Result<PusherList, PushersError> {
-        Err(PushersError::Unavailable("there is no API server to search; name one with --api".to_owned()))
+    /// Every query finds everybody: there is no index here.
+    async fn search(&self, _query: &str, from: u64, size: usize) -> Result<PusherList, PushersError> {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let pushers = self.pusher.iter().skip(from).take(size).cloned().collect();
+        Ok(PusherList { total: u64::from(self.pusher.is_some()), pushers })
     }
 
-    async fn push(&self, _request: PushRequest) -> Result<JobName, PushersError> {
-        Err(PushersError::Unavailable("there is no API server to push to; name one with --api".to_owned()))
+    async fn push(&self, request: PushRequest) -> Result<JobName, PushersError> {
+        if self.get(&request.pusher).await?.is_none() {
+            return Err(PushersError::Refused(format!("pusher {} not exists.", request.pusher)));
+        }
+        let name = JobName::for_push(&request.pusher, &request.data);
+        self.pushed.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+        Ok(name)
     }
 }
