@@ -16,3 +16,4 @@ mod refusals;
 mod search;
 mod sender_commands;
 mod startup;
+mod tutorial;
