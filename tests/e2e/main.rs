@@ -16,4 +16,6 @@ mod queue;
 mod refusals;
 mod reload;
 mod search;
+mod sender_commands;
 mod startup;
+mod tutorial;

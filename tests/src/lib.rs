@@ -3,6 +3,7 @@
 //! Used by the end-to-end tests (`e2e/`), by the demo (`src/bin/demo.rs`) and by the benchmarks (`src/bin/bench.rs`).
 //! Nothing here stands in for a part of pusher itself.
 
+pub mod authored;
 pub mod bench;
 pub mod build;
 pub mod command;

@@ -4,6 +4,7 @@
 pub(crate) mod api;
 pub(crate) mod push;
 pub(crate) mod pushers;
+pub(crate) mod sender;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use pusher::core::signing::Secret;
 use api::SigningArgs;
 use push::{CancelArgs, PushArgs, PushallArgs};
 use pushers::PushersArgs;
+use sender::SenderCommand;
 
 /// A self-hosted push server: a REST API, a Periodic task server and sandboxed senders.
 #[derive(Parser)]
@@ -52,6 +54,9 @@ pub(crate) enum Command {
     Cancel(CancelArgs),
     /// Recipients: show, list, search, create, change, delete, import and export them.
     Pushers(PushersArgs),
+    /// For authors of senders: begin one, look at one, send a message with one.
+    #[command(subcommand)]
+    Sender(SenderCommand),
 }
 
 #[derive(Args)]

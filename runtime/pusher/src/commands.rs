@@ -1,5 +1,5 @@
-//! The commands that are clients of the REST API: `push`, `pushall`, `cancel` and `pushers …`. Each file below is one
-//! command; what they share is here: the client, where their words go, and how they end.
+//! The commands that are clients of the REST API: `push`, `pushall`, `cancel` and `pushers …`; and `sender …`, which needs
+//! no server. Each file below is one command; what they share is here: the client, where their words go, and how they end.
 
 pub(crate) mod cancel;
 mod data;
@@ -8,6 +8,7 @@ mod output;
 pub(crate) mod push;
 pub(crate) mod pushall;
 pub(crate) mod pushers;
+pub(crate) mod sender;
 mod table;
 pub(crate) mod time;
 

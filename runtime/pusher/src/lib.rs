@@ -33,3 +33,5 @@ mod senders;
 pub mod serve;
 pub mod shutdown;
 pub mod work;
+
+pub use senders::environment;

@@ -9,12 +9,16 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::api::ApiArgs;
 use cli::{Cli, Command};
-use commands::{CommandError, Context, cancel, push, pushall, pushers};
+use commands::sender::lines::Lines;
+use commands::{CommandError, Context, cancel, push, pushall, pushers, sender};
 use pusher::config::{self, ApiConfig, ConfigError, ServeConfig, WorkConfig};
 use pusher::{serve, shutdown, work};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The server allocates small things on one thread and frees them on another all day long, which is what glibc's
 /// allocator is slowest at; a fifth of the time to accept a push went there.
@@ -28,7 +32,8 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let Err(failure) = log(&cli).and_then(|()| run(cli)) else { return ExitCode::SUCCESS };
+    let lines = Lines::default();
+    let Err(failure) = log(&cli, &lines).and_then(|()| run(cli, lines)) else { return ExitCode::SUCCESS };
     let usage = match failure.downcast_ref() {
         // Whoever read the output has read enough.
         Some(CommandError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
@@ -40,7 +45,7 @@ fn main() -> ExitCode {
     if usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+fn run(cli: Cli, lines: Lines) -> Result<(), Failure> {
     let file = config::File::read(cli.config.as_deref())?;
     match cli.command {
         Command::Serve(args) => {
@@ -54,6 +59,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Push(args) => ask(&args.api.clone(), file, async |context| push::run(context, args).await),
         Command::Pushall(args) => ask(&args.api.clone(), file, async |context| pushall::run(context, args).await),
         Command::Cancel(args) => ask(&args.api.clone(), file, async |context| cancel::run(context, args).await),
+        Command::Sender(command) => Ok(runtime()?.block_on(sender::run(command, file, lines))?),
         Command::Pushers(args) => ask(&args.api.clone(), file, async |context| pushers::run(context, args).await),
     }
 }
@@ -93,12 +99,15 @@ fn print(line: &str) {
     drop(writeln!(out, "{line}").and_then(|()| out.flush()));
 }
 
-fn log(cli: &Cli) -> Result<(), Failure> {
+/// Sets the log up. What senders write goes to `lines` as well, for the one command that reports it.
+fn log(cli: &Cli, lines: &Lines) -> Result<(), Failure> {
     let serves = matches!(cli.command, Command::Serve(_) | Command::Worker(_));
     let filter = cli.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
     let filter = EnvFilter::try_new(filter)
         .map_err(|e| CommandError::Usage(format!("--log {filter:?} is not a filter: {e}")))?;
     let terminal = std::io::IsTerminal::is_terminal(&stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(terminal).init();
+    let log = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(terminal).with_filter(filter);
+    let reported = matches!(cli.command, Command::Sender(_)).then(|| lines.clone().with_filter(LevelFilter::INFO));
+    tracing_subscriber::registry().with(log).with(reported).init();
     Ok(())
 }

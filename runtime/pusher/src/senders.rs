@@ -156,7 +156,7 @@ fn is_within(path: &Path, dir: &Path) -> bool {
 }
 
 /// The process's environment, for `{ env = "…" }` in manifests. Senders themselves never see it.
-fn environment() -> Env {
+pub fn environment() -> Env {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the pusher binary's crate, which alone reads the environment"

@@ -51,6 +51,13 @@ pub struct Refused {
     pub stays: Option<SenderName>,
 }
 
+impl Refused {
+    /// With nothing from before that goes on.
+    pub(crate) fn new(path: PathBuf, reason: String) -> Self {
+        Self { path, reason, stays: None }
+    }
+}
+
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path.display(), self.reason)
@@ -68,12 +75,13 @@ pub struct LoadError {
 }
 
 /// A sender to be: what is known before anything is compiled.
+#[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     /// The manifest, or the component if there is none.
     pub(crate) path: PathBuf,
-    component: PathBuf,
+    pub(crate) component: PathBuf,
     /// What the manifest says; `None`: there is none, and the component names itself.
-    manifest: Option<Result<Manifest, ManifestError>>,
+    pub(crate) manifest: Option<Result<Manifest, ManifestError>>,
 }
 
 impl Candidate {
@@ -131,7 +139,10 @@ pub(crate) fn sender_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let is_ours = path.extension().is_some_and(|extension| extension == "toml" || extension == "wasm");
+        // The folder of a sender's crate may serve as a directory of senders while it is written.
+        let is_cargos = path.file_name().is_some_and(|name| name == "Cargo.toml");
+        let is_ours =
+            !is_cargos && path.extension().is_some_and(|extension| extension == "toml" || extension == "wasm");
         if is_ours && !hidden && path.is_file() {
             files.push(path);
         }
@@ -141,7 +152,7 @@ pub(crate) fn sender_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// A path by which two names of one file are seen to be one.
-fn identity(path: &Path) -> PathBuf {
+pub(crate) fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
@@ -150,6 +161,30 @@ fn identity(path: &Path) -> PathBuf {
 /// # Errors
 /// Why it cannot be one.
 pub(crate) async fn load(shared: &Arc<Shared>, candidate: Candidate) -> Result<LoadedSender, String> {
+    let path = candidate.path.clone();
+    let Made { sender, manifest, warnings, .. } = make(shared, candidate).await?;
+    Ok(LoadedSender {
+        sender: Arc::new(sender),
+        concurrency: manifest.limits.concurrency.get().min(shared.config.max_sends),
+        retry: manifest.retry.policy(),
+        path,
+        warnings,
+    })
+}
+
+/// What a candidate was made into.
+pub(crate) struct Made {
+    pub(crate) sender: SandboxedSender,
+    pub(crate) own_name: String,
+    pub(crate) manifest: Manifest,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Makes a candidate a sender, and tries it once.
+///
+/// # Errors
+/// Why it cannot be one.
+pub(crate) async fn make(shared: &Arc<Shared>, candidate: Candidate) -> Result<Made, String> {
     let dir = candidate.dir().to_owned();
     let Candidate { path, component, manifest } = candidate;
     let has_manifest = manifest.is_some();
@@ -181,13 +216,7 @@ pub(crate) async fn load(shared: &Arc<Shared>, candidate: Candidate) -> Result<L
             .map_err(|error| format!("it calls itself {own_name:?}, which is no name for a sender: {error}"))?;
         sender.renamed(name)
     };
-    Ok(LoadedSender {
-        sender: Arc::new(sender),
-        concurrency: manifest.limits.concurrency.get().min(shared.config.max_sends),
-        retry: manifest.retry.policy(),
-        path,
-        warnings,
-    })
+    Ok(Made { sender, own_name, manifest, warnings })
 }
 
 /// The name of a file without its extension, as a sender's name.
@@ -198,7 +227,7 @@ fn stem(path: &Path) -> Result<SenderName, String> {
 }
 
 /// The message that stands in the log beside what a sender writes while it is tried.
-fn trial(name: &SenderName) -> Message {
+pub(crate) fn trial(name: &SenderName) -> Message {
     let (Ok(id), Ok(pusher)) = (JobName::parse("load"), PusherId::parse("load")) else {
         unreachable!("both are short and not empty");
     };
@@ -216,13 +245,13 @@ fn check_limits(shared: &Shared, manifest: &Manifest) -> Result<(), String> {
 }
 
 /// What an operator should know.
-fn warnings(compiled: &Compiled, manifest: &Manifest) -> Vec<String> {
+pub(crate) fn warnings(compiled: &Compiled, manifest: &Manifest) -> Vec<String> {
     let mut warnings = Vec::new();
     let granted = manifest.pushers.read || manifest.pushers.push || manifest.pushers.fan_out;
     for (interface, key, granted) in [
         ("pusher:sender/http", "http", !manifest.http.allow.is_empty()),
         ("pusher:sender/pushers", "pushers", granted),
-        ("pusher:sender/config", "config or [secrets", !manifest.config.is_empty() || !manifest.secrets.is_empty()),
+        ("pusher:sender/config", "config] or [secrets", !manifest.config.is_empty() || !manifest.secrets.is_empty()),
     ] {
         if granted && !compiled.imports(interface) {
             warnings.push(format!("the manifest grants [{key}], which the component does not ask for"));

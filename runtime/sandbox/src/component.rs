@@ -1,6 +1,7 @@
 //! Bytes become something that can be instantiated. The same bytes are compiled once, however many senders use them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -54,51 +55,118 @@ impl Components {
 /// # Errors
 /// A sentence about why it is not a sender.
 pub(crate) fn load(shared: &Shared, path: &Path, expected: Option<Digest>) -> Result<Arc<Compiled>, String> {
-    let file = || path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let unreadable = |error: std::io::Error| format!("the component {} cannot be read: {error}", file());
-    let size = fs::metadata(path).map_err(unreadable)?.len();
-    if size > MAX_FILE.0 {
-        return Err(format!("{} is larger than {MAX_FILE}, the most that a component may be", file()));
-    }
-    let bytes = fs::read(path).map_err(unreadable)?;
-    let digest = Digest::of(&bytes);
+    let (bytes, digest) = read(path)?;
     if let Some(expected) = expected.filter(|expected| *expected != digest) {
-        return Err(format!("{} has the SHA-256 {digest}, but the manifest says {expected}", file()));
+        return Err(format!("{} has the SHA-256 {digest}, but the manifest says {expected}", file_name(path)));
     }
     if let Some(compiled) = shared.components.find(digest) {
         return Ok(compiled);
     }
-    let compiled = Arc::new(compile(shared, &bytes).map_err(|reason| format!("{} {reason}", file()))?);
-    shared.components.keep(digest, &compiled);
-    Ok(compiled)
+    compile(shared, &bytes)
+        .and_then(|component| link(shared, digest, &component))
+        .map_err(|reason| sentence(path, &reason))
 }
 
-/// The second half of a sentence about the file, if it is not a sender.
-fn compile(shared: &Shared, bytes: &[u8]) -> Result<Compiled, String> {
-    // Reading precompiled code would run whatever it holds, outside of any sandbox.
-    if Engine::detect_precompiled(bytes).is_some() {
-        return Err("is precompiled; put the .wasm that it was made from in its place".to_owned());
+/// Reads a component's file.
+///
+/// # Errors
+/// A sentence about why it cannot be one.
+pub(crate) fn read(path: &Path) -> Result<(Vec<u8>, Digest), String> {
+    let unreadable = |error: std::io::Error| format!("the component {} cannot be read: {error}", file_name(path));
+    let size = fs::metadata(path).map_err(unreadable)?.len();
+    if size > MAX_FILE.0 {
+        return Err(format!("{} is larger than {MAX_FILE}, the most that a component may be", file_name(path)));
     }
-    if !is_component(bytes) {
-        return Err("is not a WebAssembly component; build it for wasm32-wasip2, or with cargo component".to_owned());
+    let bytes = fs::read(path).map_err(unreadable)?;
+    let digest = Digest::of(&bytes);
+    Ok((bytes, digest))
+}
+
+/// A sentence about the file, of its second half.
+pub(crate) fn sentence(path: &Path, reason: &str) -> String {
+    format!("{} {reason}", file_name(path))
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Compiles a component, whatever it imports and exports.
+///
+/// # Errors
+/// The second half of a sentence about the file, if it is none.
+pub(crate) fn compile(shared: &Shared, bytes: &[u8]) -> Result<Component, String> {
+    match Kind::of(bytes) {
+        Kind::Component => {}
+        // Reading precompiled code would run whatever it holds, outside of any sandbox.
+        Kind::Precompiled => {
+            return Err("is precompiled; put the .wasm that it was made from in its place".to_owned());
+        }
+        Kind::Module | Kind::Other => {
+            return Err(
+                "is not a WebAssembly component; build it for wasm32-wasip2, or with cargo component".to_owned()
+            );
+        }
     }
     // `from_binary`, because `new` may take text as well.
-    let component = Component::from_binary(&shared.engine, bytes)
-        .map_err(|error| format!("is not a component that this host can run: {}", one_line(&error)))?;
+    Component::from_binary(&shared.engine, bytes)
+        .map_err(|error| format!("is not a component that this host can run: {}", one_line(&error)))
+}
+
+/// Checks that a component is a sender, and that everything it imports is there.
+///
+/// # Errors
+/// The second half of a sentence about the file.
+pub(crate) fn link(shared: &Shared, digest: Digest, component: &Component) -> Result<Arc<Compiled>, String> {
     let imports: Vec<_> = component.component_type().imports(&shared.engine).map(|(name, _)| name.to_owned()).collect();
     let pre = shared
         .linker
-        .instantiate_pre(&component)
+        .instantiate_pre(component)
         .map_err(|error| format!("imports something that this host does not have: {}", one_line(&error)))?;
     let pre = SenderComponentPre::new(pre).map_err(|error| {
         format!("is not a sender, since it does not export pusher:sender/sender@0.1.0: {}", one_line(&error))
     })?;
-    Ok(Compiled { pre, imports })
+    let compiled = Arc::new(Compiled { pre, imports });
+    shared.components.keep(digest, &compiled);
+    Ok(compiled)
 }
 
-/// Does the binary begin as a component does? (The magic number, then version 13 in layer 1; a core module says 1 and 0.)
-fn is_component(bytes: &[u8]) -> bool {
-    bytes.get(..4) == Some(b"\0asm") && bytes.get(6..8) == Some(&[1, 0])
+/// What a file is, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A WebAssembly component, which is what a sender is.
+    Component,
+    /// A core module: what a compiler makes for `wasm32-wasip1` or `wasm32-unknown-unknown`, before it is a component.
+    Module,
+    /// Native code that wasmtime made of a component. It is never loaded.
+    Precompiled,
+    /// No WebAssembly at all.
+    Other,
+}
+
+impl Kind {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        if Engine::detect_precompiled(bytes).is_some() {
+            return Self::Precompiled;
+        }
+        // The magic number, then version 13 in layer 1; a core module says 1 and 0.
+        match (bytes.get(..4), bytes.get(6..8)) {
+            (Some(b"\0asm"), Some([1, 0])) => Self::Component,
+            (Some(b"\0asm"), _) => Self::Module,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Component => "component",
+            Self::Module => "core module",
+            Self::Precompiled => "precompiled code",
+            Self::Other => "no WebAssembly",
+        })
+    }
 }
 
 fn one_line(error: &wasmtime::Error) -> String {

@@ -14,7 +14,10 @@
 //!   to others. `fault`: what an error means.
 //! * `capabilities`: what a sender can ask for, one file each, in three stages: *link* it into the linker once for all,
 //!   *configure* it once for a sender from its manifest, *prepare* it once for a message.
-//! * `egress`: which network addresses may be reached. `counts`: what is used and what was denied, for whoever watches.
+//! * [`transport`]: what carries a request that passed the checks. `egress`: which network addresses may be reached.
+//!   `counts`: what is used and what was denied, for whoever watches.
+//! * `file`, `inspect`, `rehearse`: for the tools of an author: what a sender is made of, what can be known about it, and
+//!   one message through it.
 //! * `engine`: the engine's settings, and the thread that keeps time for guests that compute.
 //!
 //! ```no_run
@@ -44,17 +47,27 @@ mod directory;
 mod egress;
 mod engine;
 mod fault;
+mod file;
+mod inspect;
 mod lanes;
 mod limits;
 pub mod manifest;
+mod rehearse;
 mod sandbox;
 mod sender;
 mod stamp;
 mod state;
+pub mod transport;
 
 pub use cache::CacheUse;
+pub use capabilities::Served;
 pub use catalog::{LoadError, LoadedSender, Refused};
+pub use component::Kind;
 pub use counts::{Denials, PoolUse};
 pub use directory::{LoadReport, SenderDirectory};
+pub use file::SenderFile;
+pub use inspect::{Binary, Import, Inspection, Start};
 pub use manifest::{Manifest, ManifestError};
+pub use rehearse::Rehearsal;
 pub use sandbox::{Deps, Env, Sandbox, SandboxConfig, SandboxError};
+pub use sender::Usage;

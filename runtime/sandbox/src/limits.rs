@@ -57,6 +57,11 @@ impl MemoryLimit {
         let limit = usize::try_from(bytes).unwrap_or(usize::MAX);
         Self { limit, used: 0, table_entries: 0, refused: false, tables_refused: false }
     }
+
+    /// What the instance has taken so far, in bytes. It never gives any back.
+    pub(crate) fn used(&self) -> u64 {
+        self.used as u64
+    }
 }
 
 impl ResourceLimiter for MemoryLimit {
@@ -120,6 +125,11 @@ impl CpuMeter {
             poll
         })
         .await
+    }
+
+    /// What was used up to the end of the last poll.
+    pub(crate) fn used(&self) -> Duration {
+        Duration::from_nanos(self.used.load(Relaxed))
     }
 
     /// Nanoseconds used by now; for the thread that is polling.

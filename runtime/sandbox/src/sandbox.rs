@@ -11,15 +11,15 @@ use wasmtime::component::Linker;
 use wasmtime::{Cache, Engine};
 
 use crate::cache::{self, CacheUse};
-use crate::capabilities::{self, http};
+use crate::capabilities;
 use crate::catalog::LoadError;
 use crate::component::Components;
 use crate::counts::{Denials, Ledger, Places, PoolUse};
 use crate::directory::{LoadReport, SenderDirectory};
-use crate::egress::system_lookup;
 use crate::engine;
 use crate::lanes::Lanes;
 use crate::state::State;
+use crate::transport::{Network, Transport};
 
 /// Settings of a [`Sandbox`].
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ pub(crate) struct Shared {
     pub(crate) linker: Linker<State>,
     pub(crate) components: Components,
     pub(crate) cache: Option<Cache>,
-    pub(crate) clients: http::Clients,
+    pub(crate) transport: Arc<dyn Transport>,
     /// One for each send at once.
     pub(crate) slots: Places,
     /// The turns of sends that compute for long.
@@ -100,6 +100,20 @@ impl Sandbox {
     /// [`SandboxError`] if the system does not give what it needs. If only the address space for pooled instances is
     /// lacking, it says so in the log and goes on without the pool, at a cost for each send.
     pub fn new(config: SandboxConfig, deps: Deps) -> Result<Self, SandboxError> {
+        let network = Network::new(config.connect_timeout).map_err(SandboxError)?;
+        Self::with_transport(config, deps, Arc::new(network))
+    }
+
+    /// The same, with something else than the network to carry senders' requests: for tools and tests. `connect_timeout`
+    /// means nothing to it.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_transport(
+        config: SandboxConfig,
+        deps: Deps,
+        transport: Arc<dyn Transport>,
+    ) -> Result<Self, SandboxError> {
         let failed = |error: &dyn fmt::Display| SandboxError(format!("{error:#}"));
         let cache = config.cache.as_deref().and_then(|dir| match cache::open(dir) {
             Ok(cache) => Some(cache),
@@ -117,7 +131,6 @@ impl Sandbox {
             );
         }
         let linker = capabilities::link(&engine).map_err(|error| failed(&error))?;
-        let clients = http::Clients::new(config.connect_timeout, &system_lookup()).map_err(|error| failed(&error))?;
         let (slots, lanes, denials) = (Places::new(config.max_sends), Lanes::default(), Ledger::default());
         let components = Components::default();
         Ok(Self {
@@ -128,7 +141,7 @@ impl Sandbox {
                 linker,
                 components,
                 cache,
-                clients,
+                transport,
                 slots,
                 lanes,
                 denials,

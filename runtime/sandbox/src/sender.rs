@@ -20,6 +20,23 @@ use crate::manifest::Limits;
 use crate::sandbox::Shared;
 use crate::state::State;
 
+/// What one call of an instance took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// By the clock, from the making of the instance to the answer; waiting included.
+    pub time: Duration,
+    /// On a processor; what `[limits] cpu` bounds.
+    pub cpu: Duration,
+    /// The instance's memory at the end, in bytes; what `[limits] memory` bounds.
+    pub memory: u64,
+}
+
+/// A result, and what it took.
+pub(crate) struct Measured<T> {
+    pub(crate) result: T,
+    pub(crate) usage: Usage,
+}
+
 /// A component with its grants and limits.
 pub(crate) struct SandboxedSender {
     name: SenderName,
@@ -71,7 +88,34 @@ impl SandboxedSender {
         let call = async |sender: &SenderComponent, store: &mut Store<State>| {
             sender.pusher_sender_sender().call_name(store).await
         };
-        self.run(message, call).await
+        self.run(message, call).await.result
+    }
+
+    /// Makes an instance and does nothing with it.
+    pub(crate) async fn instantiate(&self, message: &Message) -> Measured<Result<(), Fault>> {
+        self.run(message, async |_: &SenderComponent, _: &mut Store<State>| Ok(())).await
+    }
+
+    /// Delivers a message, and says what that took.
+    pub(crate) async fn deliver(&self, message: &Message) -> Measured<Result<Outcome, SendError>> {
+        let call = async |sender: &SenderComponent, store: &mut Store<State>| {
+            let message = bindings::Message {
+                id: message.id.as_str().to_owned(),
+                sender: message.sender.as_str().to_owned(),
+                pusher: message.pusher.as_str().to_owned(),
+                data: message.data.clone(),
+                attempt: message.attempt,
+            };
+            sender.pusher_sender_sender().call_send(store, &message).await
+        };
+        let Measured { result, usage } = self.run(message, call).await;
+        let result = match result {
+            Ok(Ok(bindings::Outcome::Done)) => Ok(Outcome::Done),
+            Ok(Ok(bindings::Outcome::Later(seconds))) => Ok(Outcome::Later(seconds)),
+            Ok(Err(failure)) => Err(SendError::Failure(from_guest(failure))),
+            Err(fault) => Err(SendError::Fault(fault)),
+        };
+        Measured { result, usage }
     }
 
     /// Calls a fresh instance, within the limits.
@@ -79,12 +123,15 @@ impl SandboxedSender {
         &self,
         message: &Message,
         call: impl AsyncFnOnce(&SenderComponent, &mut Store<State>) -> wasmtime::Result<T>,
-    ) -> Result<T, Fault> {
-        let closed = |_| Fault::Host("the sandbox is closed".to_owned());
+    ) -> Measured<Result<T, Fault>> {
         // Given back after the store is gone, since they are declared before it.
-        let _places = self.shared.slots.take(&self.slots).await.map_err(closed)?;
+        let Ok(_places) = self.shared.slots.take(&self.slots).await else {
+            let closed = Fault::Host("the sandbox is closed".to_owned());
+            return Measured { result: Err(closed), usage: Usage::default() };
+        };
 
-        let deadline = Instant::now() + self.time;
+        let begun = Instant::now();
+        let deadline = begun + self.time;
         let state = capabilities::prepare(&self.grants, message, self.memory, deadline, &self.denials);
         let mut store = Store::new(&self.shared.engine, state);
         let meter = Arc::new(CpuMeter::new(Turn::new(&self.lanes, &self.shared.lanes)));
@@ -93,10 +140,14 @@ impl SandboxedSender {
             let instance = self.compiled.pre.instantiate_async(&mut store).await?;
             call(&instance, &mut store).await
         };
-        match timeout_at(deadline, meter.measure(attempt)).await {
+        let result = match timeout_at(deadline, meter.measure(attempt)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(fault::judge(&error, store.data(), self.memory, self.cpu)),
             Err(_) => Err(Fault::Time(fault::millis(self.time))),
+        };
+        Measured {
+            result,
+            usage: Usage { time: begun.elapsed(), cpu: meter.used(), memory: store.data().memory.used() },
         }
     }
 }
@@ -108,21 +159,7 @@ impl Sender for SandboxedSender {
     }
 
     async fn send(&self, message: Message) -> Result<Outcome, SendError> {
-        let call = async |sender: &SenderComponent, store: &mut Store<State>| {
-            let message = bindings::Message {
-                id: message.id.as_str().to_owned(),
-                sender: message.sender.as_str().to_owned(),
-                pusher: message.pusher.as_str().to_owned(),
-                data: message.data.clone(),
-                attempt: message.attempt,
-            };
-            sender.pusher_sender_sender().call_send(store, &message).await
-        };
-        match self.run(&message, call).await? {
-            Ok(bindings::Outcome::Done) => Ok(Outcome::Done),
-            Ok(bindings::Outcome::Later(seconds)) => Ok(Outcome::Later(seconds)),
-            Err(failure) => Err(SendError::Failure(from_guest(failure))),
-        }
+        self.deliver(&message).await.result
     }
 }
 

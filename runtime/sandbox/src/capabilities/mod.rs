@@ -4,7 +4,7 @@
 //! * `configure` makes a grant of what one sender's manifest says, when the sender is loaded;
 //! * `prepare` makes the host's side of it for one message.
 //!
-//! A new capability is one new file and one line in each of the three functions here.
+//! A new capability is one new file and one line in each of the three functions here; [`serve`] tells authors about it.
 
 pub(crate) mod config;
 pub(crate) mod http;
@@ -22,7 +22,7 @@ use wasmtime::component::{Linker, ResourceTable};
 
 use crate::counts::DenialCounts;
 use crate::limits::{MAX_HANDLES, MemoryLimit};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Pushers};
 use crate::sandbox::Shared;
 use crate::state::State;
 
@@ -34,6 +34,49 @@ pub(crate) fn link(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     pushers::link(&mut linker)?;
     config::link(&mut linker)?;
     Ok(linker)
+}
+
+/// What a component gets for an interface that it imports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// It works for every sender.
+    Always,
+    /// It is there, because toolchains import it unasked, and there is nothing behind it: no file, no socket.
+    Empty,
+    /// It works if the manifest has one of these keys.
+    Granted {
+        /// Which.
+        key: &'static str,
+        /// Has it?
+        granted: bool,
+    },
+    /// The host does not have it: the component is refused.
+    Absent,
+}
+
+/// What a component gets for the interface `name`, as in `wasi:cli/stderr@0.2.6`, under `manifest`.
+pub(crate) fn serve(name: &str, manifest: &Manifest) -> Served {
+    let (interface, version) = name.split_once('@').unwrap_or((name, ""));
+    let of = |track: &str| version == track || version.strip_prefix(track).is_some_and(|rest| rest.starts_with('.'));
+    let package = interface.split_once('/').map_or(interface, |(package, _)| package);
+    let granted = |key, granted| Served::Granted { key, granted };
+    match interface {
+        "pusher:sender/types" if of("0.1") => Served::Always,
+        "pusher:sender/http" if of("0.1") => granted("[http] allow", !manifest.http.allow.is_empty()),
+        "pusher:sender/pushers" if of("0.1") => {
+            let Pushers { read, push, fan_out } = manifest.pushers;
+            granted("[pushers] read, push or fan-out", read || push || fan_out)
+        }
+        "pusher:sender/config" if of("0.1") => {
+            granted("[config] or [secrets]", !manifest.config.is_empty() || !manifest.secrets.is_empty())
+        }
+        _ if !of("0.2") => Served::Absent,
+        _ => match package {
+            "wasi:cli" | "wasi:clocks" | "wasi:io" | "wasi:random" => Served::Always,
+            "wasi:filesystem" | "wasi:sockets" => Served::Empty,
+            _ => Served::Absent,
+        },
+    }
 }
 
 /// What one sender may do.
@@ -51,7 +94,7 @@ pub(crate) struct Grants {
 /// A sentence about what the manifest names and the host cannot find.
 pub(crate) fn configure(shared: &Shared, manifest: &Manifest, dir: &Path) -> Result<Grants, String> {
     Ok(Grants {
-        http: http::configure(&shared.clients, &manifest.http),
+        http: http::configure(&shared.transport, &manifest.http),
         pushers: pushers::configure(&shared.deps.pushers, manifest.pushers),
         config: config::configure(manifest, dir, &*shared.deps.env)?,
         log: log::configure(&manifest.limits),
@@ -76,5 +119,34 @@ pub(crate) fn prepare(
         config: config::prepare(&grants.config),
         memory: MemoryLimit::new(memory),
         out_of_cpu: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_is_served_always_when_granted_or_not_at_all() {
+        let nothing = Manifest::default();
+        let some = Manifest::parse("[pushers]\npush = true\n[secrets]\nk = { env = \"K\" }").unwrap();
+        for (name, served) in [
+            ("pusher:sender/types@0.1.0", Served::Always),
+            ("pusher:sender/types@0.2.0", Served::Absent),
+            ("pusher:sender/files@0.1.0", Served::Absent),
+            ("wasi:cli/stderr@0.2.6", Served::Always),
+            ("wasi:cli/stderr@0.3.0", Served::Absent),
+            ("wasi:cli/stderr@0.20.0", Served::Absent),
+            ("wasi:filesystem/types@0.2.0", Served::Empty),
+            ("wasi:http/types@0.2.0", Served::Absent),
+            ("foo:bar/baz", Served::Absent),
+        ] {
+            assert_eq!(serve(name, &some), served, "{name}");
+        }
+        for (interface, is_some) in [("http", false), ("pushers", true), ("config", true)] {
+            let name = format!("pusher:sender/{interface}@0.1.0");
+            assert!(matches!(serve(&name, &nothing), Served::Granted { granted: false, .. }), "{name}");
+            assert!(matches!(serve(&name, &some), Served::Granted { granted, .. } if granted == is_some), "{name}");
+        }
     }
 }

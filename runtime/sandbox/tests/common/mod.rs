@@ -14,7 +14,7 @@ use pusher_core::{
     Failure, FanOutProgress, FanOutRequest, Fault, JobName, Message, Outcome, PushRequest, Pusher, PusherId,
     PusherList, Pushers, PushersError, SendError, Sender, SenderName,
 };
-use pusher_sandbox::{Deps, LoadReport, Sandbox, SandboxConfig};
+use pusher_sandbox::{Deps, Inspection, LoadReport, Sandbox, SandboxConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -90,13 +90,24 @@ impl Directory {
         self
     }
 
+    /// Looks at a file that is there, or at everything.
+    pub async fn inspect(self, file: &str) -> Vec<Inspection> {
+        let path = self.dir.path().join(file);
+        let (_dir, sandbox, _) = self.sandbox();
+        sandbox.inspect(&path).await.unwrap()
+    }
+
     /// Loads what is there.
     pub async fn load(self) -> Loaded {
-        let Self { dir, env, config, recipients } = self;
-        let deps = Deps { pushers: Arc::clone(&recipients) as _, env: Arc::new(move |name| env.get(name).cloned()) };
-        let sandbox = Sandbox::new(config, deps).unwrap();
+        let (dir, sandbox, recipients) = self.sandbox();
         let report = sandbox.load_dir(dir.path()).await.unwrap();
         Loaded { dir, sandbox, report, recipients }
+    }
+
+    pub fn sandbox(self) -> (tempfile::TempDir, Sandbox, Arc<Recipients>) {
+        let Self { dir, env, config, recipients } = self;
+        let deps = Deps { pushers: Arc::clone(&recipients) as _, env: Arc::new(move |name| env.get(name).cloned()) };
+        (dir, Sandbox::new(config, deps).unwrap(), recipients)
     }
 }
 

@@ -1,12 +1,12 @@
-//! A guest's request, checked and made into the client's.
+//! A guest's request, checked and made into the transport's.
 
-use reqwest::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
-use reqwest::header::{PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
-use reqwest::{Method, Request};
+use ::http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION};
+use ::http::header::{TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use url::Url;
 
 use super::MAX_REQUEST;
 use crate::bindings::http::{self, Error};
+use crate::transport::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 /// Most headers in a request.
 const MAX_HEADERS: usize = 100;
@@ -33,17 +33,17 @@ const RESERVED: [HeaderName; 13] = [
     UPGRADE,
 ];
 
-/// Makes the client's request.
+/// Makes the transport's request.
 pub(super) fn check(request: http::Request) -> Result<Request, Error> {
     if request.body.len() > MAX_REQUEST {
         return Err(Error::TooLarge(format!("the request is larger than {MAX_REQUEST} bytes")));
     }
-    let mut checked = Request::new(method(&request.method)?, url(&request.url)?);
-    *checked.headers_mut() = headers(&request.headers)?;
-    if !request.body.is_empty() {
-        *checked.body_mut() = Some(request.body.into());
-    }
-    Ok(checked)
+    Ok(Request {
+        method: method(&request.method)?,
+        url: url(&request.url)?,
+        headers: headers(&request.headers)?,
+        body: request.body.into(),
+    })
 }
 
 fn method(text: &str) -> Result<Method, Error> {
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_good_request_goes_through() {
         let request = request("PATCH", "https://a.example/x?y#z", &[("x-a", "1"), ("X-A", "2"), ("x-u", "ü")]).unwrap();
-        assert_eq!(request.headers().get_all("x-a").iter().count(), 2);
+        assert_eq!(request.headers.get_all("x-a").iter().count(), 2);
     }
 
     #[test]

@@ -11,13 +11,15 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::bindings::http::Host as _;
+use crate::egress::Lookup;
+use crate::transport::Network;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// One sender that may send requests to `origin`.
-fn sender(clients: &Clients, origin: &str, private: bool) -> Host {
+fn sender(transport: &Arc<dyn Transport>, origin: &str, private: bool) -> Host {
     let allow = vec![Origin::try_from(origin.to_owned()).unwrap()];
-    let grant = configure(clients, &Section { allow, private });
+    let grant = configure(transport, &Section { allow, private });
     prepare(&grant, Instant::now() + 100 * SECOND, &Arc::default())
 }
 
@@ -25,9 +27,9 @@ fn request(url: &str) -> http::Request {
     http::Request { method: "GET".into(), url: url.into(), headers: vec![], body: vec![], timeout: None }
 }
 
-fn clients(lookup: impl Fn(&str) -> Vec<IpAddr> + Send + Sync + 'static) -> Clients {
+fn clients(lookup: impl Fn(&str) -> Vec<IpAddr> + Send + Sync + 'static) -> Arc<dyn Transport> {
     let lookup: Arc<Lookup> = Arc::new(move |name| Ok(lookup(name)));
-    Clients::new(100 * SECOND, &lookup).unwrap()
+    Arc::new(Network::with_lookup(100 * SECOND, &lookup).unwrap())
 }
 
 /// A server that keeps its connections. Its port, and how many connections and requests it has had.
