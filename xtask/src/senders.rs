@@ -53,7 +53,8 @@ pub(crate) fn test() -> Result<(), Failure> {
         step::run(step, cargo().current_dir(root().join(folder)).args(args).arg("--target-dir").arg(&guests))
     };
     run("the guest SDK's tests", "guest-sdk", &["test", "--locked"])?;
-    run("the senders' tests", "senders-wasm", &["test", "--locked", "--lib"])
+    // What misbehaves on purpose has nothing to test, and does what only wasm can.
+    run("the senders' tests", "senders-wasm", &["test", "--locked", "--lib", "--workspace", "--exclude", "faulty"])
 }
 
 /// Copies by way of a rename, so that a worker that watches or reads the folder never sees half a file.
