@@ -12,6 +12,7 @@ mod frames;
 mod golden;
 mod hostile;
 mod kill;
+mod languages;
 mod queue;
 mod refusals;
 mod reload;

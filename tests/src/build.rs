@@ -60,6 +60,18 @@ pub fn components() -> &'static Path {
     })
 }
 
+/// The folder with the examples of senders in other languages, each in a folder of its own beside its manifest.
+///
+/// # Panics
+/// If they do not build; standard error says why, which may be that there is no Python or no Node.js.
+pub fn languages() -> &'static Path {
+    static LANGUAGES: OnceLock<PathBuf> = OnceLock::new();
+    LANGUAGES.get_or_init(|| {
+        cargo(&["run", "--quiet", "--package", "xtask", "--", "examples"]);
+        profile_dir().parent().map(|target| target.join("components")).unwrap_or_default()
+    })
+}
+
 /// The folder with the programs of the tests' Python environment.
 ///
 /// # Panics

@@ -69,6 +69,14 @@ impl Pusher {
     /// # Errors
     /// What it said, if it ends before that or takes too long.
     pub async fn start(args: &[&str], env: &[(&str, &str)]) -> Result<Self, String> {
+        Self::start_within(PATIENCE, args, env).await
+    }
+
+    /// As [`Pusher::start`], for one that has more to do before it is ready.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_within(patience: Duration, args: &[&str], env: &[(&str, &str)]) -> Result<Self, String> {
         let shown = format!("pusher {}", args.join(" "));
         let mut child = Command::new(build::pusher())
             .args(args)
@@ -85,9 +93,9 @@ impl Pusher {
         let stdout = child.stdout.take().ok_or("no standard output")?;
         let lines = BufReader::new(stdout).lines();
         let mut pusher = Self { child, lines, api: String::new(), periodic: String::new(), admin: String::new() };
-        timeout(PATIENCE, pusher.until_ready())
+        timeout(patience, pusher.until_ready())
             .await
-            .map_err(|_| format!("{shown} was not ready after {PATIENCE:?}"))??;
+            .map_err(|_| format!("{shown} was not ready after {patience:?}"))??;
         Ok(pusher)
     }
 

@@ -1,6 +1,7 @@
 //! The verbs that CI and people run: `cargo xtask VERB`. Each does its own set-up, so that a fresh clone needs nothing
 //! else. Only the standard library is used here, so this compiles in a second.
 
+mod examples;
 mod openapi;
 mod python;
 mod senders;
@@ -18,6 +19,7 @@ cargo xtask VERB
   setup              install what is missing: wasm targets, cargo-component, the tests' Python tools
   python             the tests' Python tools alone
   senders            build the shipped senders into target/senders
+  examples           build the examples of senders in Python and JavaScript into target/components
   openapi            write docs/openapi.json anew, from the code
   demo               deliver one message from end to end to a local stand-in for the mail provider, and show it
   up [ARGS]          pusher serve with the shipped senders, in the foreground; provider keys from the environment
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let done = match verb.as_str() {
         "setup" => setup::all(),
         "senders" => setup::all().and_then(|()| senders::build()),
+        "examples" => examples::build(),
         "python" => python::install(),
         "openapi" => openapi::write(),
         "demo" => demo(),
@@ -84,6 +87,7 @@ fn up(args: &[String]) -> Result<(), Failure> {
 
 fn test(args: &[String]) -> Result<(), Failure> {
     prepare(Profile::Dev)?;
+    examples::build()?;
     step::run("the tests", cargo().args(["test", "--workspace"]).args(args))?;
     senders::test()
 }

@@ -22,6 +22,11 @@ pub(crate) fn dir() -> PathBuf {
     target().join("senders")
 }
 
+/// Where components lie to be copied from.
+pub(crate) fn components() -> PathBuf {
+    target().join("components")
+}
+
 pub(crate) fn build() -> Result<(), Failure> {
     let guests = target().join("guests");
     step::run(
@@ -31,7 +36,7 @@ pub(crate) fn build() -> Result<(), Failure> {
             .args(["component", "build", "--release", "--locked", "--quiet", "--target-dir"])
             .arg(&guests),
     )?;
-    let components = target().join("components");
+    let components = components();
     for name in SHIPPED.into_iter().chain(TEST) {
         let component = guests.join(OUTPUT).join(format!("{name}.wasm"));
         install(&component, &components.join(format!("{name}.wasm")))?;
@@ -58,7 +63,7 @@ pub(crate) fn test() -> Result<(), Failure> {
 }
 
 /// Copies by way of a rename, so that a worker that watches or reads the folder never sees half a file.
-fn install(from: &Path, to: &Path) -> Result<(), Failure> {
+pub(crate) fn install(from: &Path, to: &Path) -> Result<(), Failure> {
     let copy = || {
         if let Some(folder) = to.parent() {
             fs::create_dir_all(folder)?;
