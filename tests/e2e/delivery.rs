@@ -212,3 +212,38 @@ async fn a_job_that_no_pusher_made_is_dropped() {
     assert_eq!(house.provider.requests(), 0);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_rate_delays_messages_and_a_stop_does_not_wait_for_their_time() {
+    let house = House::new().await;
+    let senders = house.dir.path().join("senders");
+    let manifest = senders.join("sendmail.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, format!("{text}[rate]\nper-second = 4.0\nburst = 2\n")).unwrap();
+    let server = Pusher::serve(&house.dir.path().join("data"), &[]).await;
+    let rest = Rest::new(&server.api);
+    rest.recipient("lupino", "sendmail").await;
+    let push = async |n: usize| {
+        let data = format!(r#"{{"subject": "{n}", "text": "x"}}"#);
+        assert_eq!(rest.push("sendmail", "lupino", &data).await.status, 200);
+    };
+    for n in 0..6 {
+        push(n).await;
+    }
+    let began = Instant::now();
+    let worker = Pusher::worker(&server, &senders).await;
+    assert_eq!(house.provider.wait_for(6).await.len(), 6);
+    assert!(began.elapsed() >= Duration::from_millis(1000), "two at once and four at the rate: {:?}", began.elapsed());
+    until_jobs(&server, "pusher:sendmail", 0).await;
+    for n in 0..100 {
+        push(n).await;
+    }
+    house.provider.wait_for(7).await;
+    let told = Instant::now();
+    assert!(worker.stop().await.success());
+    assert!(told.elapsed() < Duration::from_secs(6), "their time is 25 s away: {:?}", told.elapsed());
+    let sent = house.provider.mails().len() as u64;
+    assert_eq!(jobs(&server, "pusher:sendmail").await, 106 - sent, "nothing is lost");
+    assert_eq!(jobs(&server, "pusher:dead:sendmail").await, 0);
+    assert!(server.stop().await.success());
+}

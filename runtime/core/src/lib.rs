@@ -31,7 +31,7 @@ pub use ports::{
     StoreError, Storer,
 };
 pub use pusher::{Pusher, PusherList, PusherPage};
-pub use retry::{DeadLetter, RetryPolicy, Verdict};
+pub use retry::{DeadLetter, RateLimit, RetryPolicy, Verdict};
 pub use service::{Service, ServiceError};
 pub use words::{
     FuncName, MAX_ID_BYTES, MAX_PREFIX_BYTES, MAX_SENDER_BYTES, MAX_TAG_BYTES, Prefix, PusherId, SenderName, Tag,

@@ -100,6 +100,15 @@ impl RetryPolicy {
     }
 }
 
+/// How often a sender may be asked to send: what is above waits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateLimit {
+    /// Messages a second in the long run; more than 0.
+    pub per_second: f64,
+    /// How many may go out at once after a pause; at least 1.
+    pub burst: u32,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

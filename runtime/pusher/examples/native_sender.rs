@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let endpoint: Arc<Endpoint> = Arc::new(url.parse()?);
     let queue = Arc::new(RemoteQueue(Client::new(endpoint.clone(), ClientOptions::default())));
     let sender = Arc::new(Print(SenderName::parse("print")?));
-    let channel = Channel { sender, concurrency: 32, retry: RetryPolicy::default() };
+    let channel = Channel { sender, concurrency: 32, retry: RetryPolicy::default(), rate: None };
     let worker = Worker::new(endpoint, queue, WorkerOptions::default()).channel(channel);
     println!("taking jobs from {url}");
     worker.run(pusher::shutdown::on_signal()?).await;

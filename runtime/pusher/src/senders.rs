@@ -78,7 +78,7 @@ pub(crate) async fn load(
 }
 
 fn channel(loaded: LoadedSender) -> Channel {
-    Channel { sender: loaded.sender, concurrency: loaded.concurrency, retry: loaded.retry }
+    Channel { sender: loaded.sender, concurrency: loaded.concurrency, retry: loaded.retry, rate: loaded.rate }
 }
 
 /// Says what became of the directory.

@@ -36,7 +36,7 @@ use pusher_core::SenderName;
 use serde::Deserialize;
 
 pub use origin::Origin;
-pub use section::{Http, Limits, Pushers, Retry};
+pub use section::{Http, Limits, Pushers, Rate, Retry};
 pub use units::{Bytes, Digest, Time};
 pub use values::{ConfigValue, EnvValue, Secret};
 
@@ -76,8 +76,8 @@ pub struct Manifest {
     /// `[retry]`: when to try again. Default: as each key says.
     #[serde(default)]
     pub retry: Retry,
-    #[serde(default, rename = "rate")]
-    _rate: NotYet,
+    /// `[rate]`: how many messages the sender is given a second. Default: as many as there are.
+    pub rate: Option<Rate>,
     #[serde(default, rename = "strict")]
     _strict: NotYet,
 }
@@ -187,10 +187,6 @@ mod tests {
 
     #[test]
     fn what_this_version_does_not_do_is_refused_and_not_ignored() {
-        assert_eq!(
-            wrong("[rate]\nper-second = 5"),
-            "line 1: this key is not supported by this version yet; take it out"
-        );
         assert_eq!(wrong("[limits]\nreuse = 5"), "line 2: this key is not supported by this version yet; take it out");
         assert_eq!(wrong("strict = true"), "line 1: this key is not supported by this version yet; take it out");
     }

@@ -15,17 +15,27 @@ use pusher_core::{
 };
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::Channel;
+use crate::pace::Pace;
 use crate::parking::Parking;
 
 /// How long a job waits when its dead letter could not be stored, in seconds.
 const DEAD_LETTER_RETRY: i64 = 60;
 
+/// What ends the wait for a message's time: another worker, or another version of the sender, takes it then.
+pub(crate) struct Stops {
+    pub(crate) retire: CancellationToken,
+    pub(crate) shutdown: CancellationToken,
+}
+
 /// Runs the jobs of one channel.
 pub(crate) struct Runner {
     sender: Arc<dyn Sender>,
     retry: RetryPolicy,
+    pace: Option<Pace>,
+    stops: Stops,
     parking: Parking,
     prefix: Prefix,
     queue: Arc<dyn Queue>,
@@ -36,11 +46,23 @@ impl Runner {
     pub(crate) fn new(
         channel: Channel,
         parking: Parking,
+        stops: Stops,
         prefix: Prefix,
         queue: Arc<dyn Queue>,
         permits: Arc<Semaphore>,
     ) -> Self {
-        Self { sender: channel.sender, retry: channel.retry, parking, prefix, queue, permits }
+        let pace = channel.rate.map(Pace::new);
+        Self { sender: channel.sender, retry: channel.retry, pace, stops, parking, prefix, queue, permits }
+    }
+
+    /// Waits for this message's time. `false`: it is to be given back instead.
+    async fn wait_for_turn(&self) -> bool {
+        let Some(pace) = &self.pace else { return true };
+        tokio::select! {
+            () = tokio::time::sleep_until(pace.take(Instant::now())) => true,
+            () = self.stops.retire.cancelled() => false,
+            () = self.stops.shutdown.cancelled() => false,
+        }
     }
 
     async fn send(&self, message: Message) -> Result<Outcome, SendError> {
@@ -99,6 +121,10 @@ impl Handler for Runner {
                 return self.bury(name, dead(data, "its data is not UTF-8".into())).await;
             }
         };
+        if !self.wait_for_turn().await {
+            // Not an attempt.
+            return Answer::Later { delay_seconds: 1, step: 0 };
+        }
         let started = Instant::now();
         let message = Message { id: name.clone(), sender: sender.clone(), pusher, data, attempt };
         let result = self.send(message).await;

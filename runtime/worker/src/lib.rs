@@ -7,6 +7,7 @@
 //! version is a new connection, and the old one takes no more jobs and ends with the last message it has begun.
 
 mod job;
+mod pace;
 mod parking;
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use periodic::Connect;
 use periodic::worker as grabber;
-use pusher_core::{Prefix, Queue, RetryPolicy, Sender, SenderName};
+use pusher_core::{Prefix, Queue, RateLimit, RetryPolicy, Sender, SenderName};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,8 @@ pub struct Channel {
     pub concurrency: usize,
     /// What happens after a failed attempt.
     pub retry: RetryPolicy,
+    /// How many messages it may be given a second; what is above waits, in this worker. `None`: as many as there are.
+    pub rate: Option<RateLimit>,
 }
 
 /// What can become of a channel while a worker works.
@@ -154,6 +157,7 @@ impl Serving {
         let runner = job::Runner::new(
             channel,
             Parking::new(retire.clone()),
+            job::Stops { retire: retire.clone(), shutdown: shutdown.clone() },
             worker.options.prefix.clone(),
             worker.queue.clone(),
             worker.permits.clone(),

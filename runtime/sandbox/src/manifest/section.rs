@@ -1,9 +1,9 @@
 //! The manifest's sections. What can be written, its unit, its default and what happens at the limit is said here and
 //! nowhere else.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 
-use pusher_core::RetryPolicy;
+use pusher_core::{RateLimit, RetryPolicy};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +106,37 @@ impl Retry {
     }
 }
 
+/// `[rate]`: how many messages the sender is given a second. What is above waits, without that counting as an attempt. It
+/// holds for one worker: with two of them there may be twice as many.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rate {
+    /// In the long run; a fraction is a message every few seconds.
+    #[serde(deserialize_with = "positive")]
+    pub per_second: f64,
+    /// How many may go out at once after a pause. Default: what a second brings, and at least 1.
+    pub burst: Option<NonZeroU32>,
+}
+
+impl Rate {
+    /// The limit that this makes.
+    #[must_use]
+    pub fn limit(&self) -> RateLimit {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturating and never negative")]
+        let second = self.per_second.ceil() as u32;
+        RateLimit { per_second: self.per_second, burst: self.burst.map_or(second.max(1), NonZeroU32::get) }
+    }
+}
+
+fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let rate = f64::deserialize(deserializer)?;
+    if rate.is_finite() && rate > 0.0 {
+        Ok(rate)
+    } else {
+        Err(de::Error::custom(format!("{rate} is not a rate; write a number that is more than 0")))
+    }
+}
+
 fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     let share = f64::deserialize(deserializer)?;
     if (0.0..=1.0).contains(&share) {
@@ -131,6 +162,19 @@ mod tests {
 
     fn schedule(text: &str) -> Vec<u32> {
         toml::from_str::<Retry>(text).unwrap().policy().schedule
+    }
+
+    #[test]
+    fn a_rate_has_a_burst_of_a_second_unless_it_says_otherwise() {
+        let limit = |text: &str| toml::from_str::<Rate>(text).map(|rate| rate.limit()).map_err(|e| e.to_string());
+        assert_eq!(limit("per-second = 2.5"), Ok(RateLimit { per_second: 2.5, burst: 3 }));
+        assert_eq!(limit("per-second = 0.1"), Ok(RateLimit { per_second: 0.1, burst: 1 }));
+        assert_eq!(limit("per-second = 14\nburst = 5"), Ok(RateLimit { per_second: 14.0, burst: 5 }));
+        for wrong in
+            ["per-second = 0", "per-second = -1.0", "per-second = nan", "burst = 1", "per-second = 1\nburst = 0"]
+        {
+            assert!(limit(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
