@@ -1,6 +1,6 @@
-//! The examples of senders in other languages (`examples/senders`): built into `components/LANGUAGE` below `target`, each
-//! beside its manifest, with tools that are installed into `examples/LANGUAGE` there. What has not changed since is not
-//! done again.
+//! The examples of senders in other languages (`examples/senders`): built into `components/LANGUAGE` below `target`,
+//! each beside its manifest, with tools that are installed into `examples/LANGUAGE` there. What has not changed since is
+//! not done again.
 
 use std::ffi::OsStr;
 use std::fs;
