@@ -15,9 +15,9 @@ const NODE: u32 = 18;
 const WORLD: &str = "sender-component";
 const WIT: &str = "wit";
 
-pub(crate) fn build() -> Result<(), Failure> {
-    build_python()?;
-    build_javascript()
+/// Builds both. Was there anything to build?
+pub(crate) fn build() -> Result<bool, Failure> {
+    Ok(build_python()? | build_javascript()?)
 }
 
 /// Where the examples' sources are, in the workspace.
@@ -30,7 +30,7 @@ fn tools(language: &str) -> PathBuf {
     target().join("examples").join(language)
 }
 
-fn build_python() -> Result<(), Failure> {
+fn build_python() -> Result<bool, Failure> {
     let source = source("python");
     build_from("python", &[source.join("greet.py"), source.join("requirements.txt")], |component| {
         let tools = tools("python");
@@ -43,7 +43,7 @@ fn build_python() -> Result<(), Failure> {
     })
 }
 
-fn build_javascript() -> Result<(), Failure> {
+fn build_javascript() -> Result<bool, Failure> {
     let source = source("javascript");
     let pins = ["package.json", "package-lock.json"].map(|file| source.join(file));
     let [package, lock] = pins.clone();
@@ -58,11 +58,12 @@ fn build_javascript() -> Result<(), Failure> {
 }
 
 /// Has `make` write the component and lays it out, if it was not made from just these files, its manifest and the WIT.
+/// Was it not?
 fn build_from(
     language: &str,
     sources: &[PathBuf],
     make: impl FnOnce(&Path) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let folder = senders::components().join(language);
     let manifest = source(language).join("greet.toml");
     let mut files = files_in(Path::new(WIT))?;
@@ -70,7 +71,7 @@ fn build_from(
     files.push(manifest.clone());
     let stamp = Stamp::of(&folder.join("greet.stamp"), &files)?;
     if stamp.holds() && folder.join("greet.wasm").exists() {
-        return Ok(());
+        return Ok(false);
     }
     eprintln!("xtask: building the example of a sender in {language} (half a minute)");
     let made = target().join("examples").join(format!("{language}.wasm"));
@@ -79,7 +80,8 @@ fn build_from(
     make(&made)?;
     senders::install(&made, &folder.join("greet.wasm"))?;
     senders::install(&root().join(manifest), &folder.join("greet.toml"))?;
-    stamp.set()
+    stamp.set()?;
+    Ok(true)
 }
 
 /// Installs what the two files pin into `tools`.

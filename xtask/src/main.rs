@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let done = match verb.as_str() {
         "setup" => setup::all(),
         "senders" => setup::all().and_then(|()| senders::build()),
-        "examples" => examples::build(),
+        "examples" => examples::build().map(drop),
         "python" => python::install(),
         "openapi" => openapi::write(),
         "demo" => demo(),
@@ -87,7 +87,11 @@ fn up(args: &[String]) -> Result<(), Failure> {
 
 fn test(args: &[String]) -> Result<(), Failure> {
     prepare(Profile::Dev)?;
-    examples::build()?;
+    if examples::build()? {
+        // Compiling two interpreters takes every processor for a minute. Later tests find them in the cache, so that
+        // nothing that is waited for elsewhere is late.
+        step::run("the examples' tests", cargo().args(["test", "--workspace", "--test", "e2e", "languages"]))?;
+    }
     step::run("the tests", cargo().args(["test", "--workspace"]).args(args))?;
     senders::test()
 }
