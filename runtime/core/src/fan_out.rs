@@ -95,17 +95,18 @@ impl Service {
 
     /// A job for each who has the sender.
     async fn jobs_of_page(&self, page: &[PusherId], request: &FanOutRequest) -> Result<Vec<NewJob>, StoreError> {
-        let func = self.prefix.func(&request.sender);
-        let mut jobs = Vec::with_capacity(page.len());
-        for id in page {
-            // An index by tag does not say who has the sender; and whoever is gone meanwhile is not pushed to.
-            if self.storer.has_sender(id, &request.sender).await? == Some(true) {
-                let name = JobName::for_push(id, &request.data);
-                let key = JobKey { func: func.clone(), name };
-                jobs.push(NewJob { key, workload: request.data.clone(), sched_at: 0 });
-            }
+        let FanOutRequest { sender, data, .. } = request;
+        let func = self.prefix.func(sender);
+        let job = |id: &PusherId| {
+            let key = JobKey { func: func.clone(), name: JobName::for_push(id, data) };
+            NewJob { key, workload: data.clone(), sched_at: 0 }
+        };
+        if request.tag.is_none() {
+            return Ok(page.iter().map(job).collect());
         }
-        Ok(jobs)
+        // The index of a tag does not say who has the sender.
+        let found = self.storer.get(page).await?;
+        Ok(found.iter().flatten().filter(|pusher| pusher.has_sender(sender)).map(|pusher| job(&pusher.id)).collect())
     }
 
     /// The same pushall as one that is done already is a new one: it begins at the beginning. One that is under way, or

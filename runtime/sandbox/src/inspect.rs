@@ -19,7 +19,7 @@ use crate::sandbox::{Sandbox, Shared};
 const ROUNDS: usize = 9;
 
 /// What is known about one sender.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Inspection {
     /// The manifest, or the component if there is none.
     pub path: PathBuf,
@@ -91,30 +91,14 @@ impl Inspection {
             path: file.path().to_owned(),
             component: Some(file.component().to_owned()),
             has_manifest: file.manifest().is_some(),
-            name: None,
-            own_name: None,
-            binary: None,
-            start: None,
             grants: file.manifest().map(grants).unwrap_or_default(),
-            warnings: Vec::new(),
-            reasons: Vec::new(),
+            ..Self::default()
         }
     }
 
     fn refused(refused: Refused) -> Self {
         let has_manifest = refused.path.extension().is_some_and(|extension| extension == "toml");
-        Self {
-            path: refused.path,
-            component: None,
-            has_manifest,
-            name: None,
-            own_name: None,
-            binary: None,
-            start: None,
-            grants: Vec::new(),
-            warnings: Vec::new(),
-            reasons: vec![refused.reason],
-        }
+        Self { path: refused.path, has_manifest, reasons: vec![refused.reason], ..Self::default() }
     }
 }
 
