@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -100,25 +100,39 @@ impl ResourceLimiter for MemoryLimit {
 
 /// The CPU time that one send has used. Only what the thread computes while it runs the send counts: not the waiting
 /// for the host or the network, and not the waiting for a processor on a busy machine.
+///
+/// Asking for a thread's CPU time costs as much as a tenth of a small send, and the clock on the wall almost nothing. So
+/// the first [`FREE_CPU`] of a send are told by the wall, where waiting for a processor does count; from there on it is
+/// the thread's own time. A send that has a limit near `FREE_CPU` has its own time told from the beginning.
 #[derive(Debug)]
 pub(crate) struct CpuMeter {
+    /// What the send may use, in nanoseconds.
+    limit: u64,
     /// Nanoseconds used in earlier polls.
     used: AtomicU64,
-    /// The thread's own CPU clock at the beginning of the poll that is under way.
+    /// What the poll that is under way began with, in nanoseconds of its clock.
     begun: AtomicU64,
+    /// Is the poll that is under way told by the thread's own clock?
+    exact: AtomicBool,
     turn: Turn,
 }
 
 impl CpuMeter {
-    pub(crate) fn new(turn: Turn) -> Self {
-        Self { used: AtomicU64::new(0), begun: AtomicU64::new(0), turn }
+    pub(crate) fn new(limit: Duration, turn: Turn) -> Self {
+        Self {
+            limit: u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX),
+            used: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
+            exact: AtomicBool::new(false),
+            turn,
+        }
     }
 
     /// Runs a send on the meter.
     pub(crate) async fn measure<T>(&self, send: impl Future<Output = T>) -> T {
         let mut send = pin!(send);
         poll_fn(|context| {
-            self.begun.store(thread_time(), Relaxed);
+            self.begin();
             let poll = send.as_mut().poll(context);
             self.used.store(self.now(), Relaxed);
             self.turn.end();
@@ -132,33 +146,59 @@ impl CpuMeter {
         Duration::from_nanos(self.used.load(Relaxed))
     }
 
+    fn begin(&self) {
+        let exact = self.limit < EXACT_BELOW || self.used.load(Relaxed) >= FREE_NANOS;
+        self.exact.store(exact, Relaxed);
+        self.begun.store(if exact { thread_time() } else { wall_time() }, Relaxed);
+    }
+
     /// Nanoseconds used by now; for the thread that is polling.
     fn now(&self) -> u64 {
-        self.used.load(Relaxed) + thread_time().saturating_sub(self.begun.load(Relaxed))
+        let begun = self.begun.load(Relaxed);
+        let spent = if self.exact.load(Relaxed) {
+            thread_time().saturating_sub(begun)
+        } else {
+            // A guest that computes is interrupted at every tick: what is more than two was spent off the processor.
+            wall_time().saturating_sub(begun).min(2 * FREE_NANOS)
+        };
+        self.used.load(Relaxed) + spent
     }
 }
 
+/// [`FREE_CPU`] in nanoseconds.
+const FREE_NANOS: u64 = FREE_CPU.as_nanos() as u64;
+/// Under this limit, in nanoseconds, the wall clock's share would be too much of it.
+const EXACT_BELOW: u64 = 10 * FREE_NANOS;
+
 /// The calling thread's CPU time in nanoseconds.
 fn thread_time() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
+    nanoseconds(ClockId::ThreadCPUTime)
+}
+
+/// Time by the wall in nanoseconds, from some beginning.
+fn wall_time() -> u64 {
+    nanoseconds(ClockId::Monotonic)
+}
+
+fn nanoseconds(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
 
 /// Holds everything that runs in `store` to its limits. The CPU is looked at with every tick of the engine's clock, and
 /// given up to other work each time; who has computed for long waits for a turn then.
-pub(crate) fn apply(store: &mut Store<State>, meter: Arc<CpuMeter>, cpu: Duration) {
-    let limit = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
+pub(crate) fn apply(store: &mut Store<State>, meter: Arc<CpuMeter>) {
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(MAX_BYTES_PER_CALL);
     store.set_max_component_handles(MAX_HANDLES);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |mut context| {
         let used = meter.now();
-        if used > limit {
+        if used > meter.limit {
             context.data_mut().out_of_cpu = true;
             return Ok(UpdateDeadline::Interrupt);
         }
-        if used < FREE_CPU.as_nanos() as u64 {
+        if used < FREE_NANOS {
             return Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())));
         }
         let meter = Arc::clone(&meter);
@@ -170,6 +210,10 @@ pub(crate) fn apply(store: &mut Store<State>, meter: Arc<CpuMeter>, cpu: Duratio
 mod tests {
     use super::*;
     use crate::lanes::Lanes;
+
+    fn meter(limit: Duration) -> CpuMeter {
+        CpuMeter::new(limit, Turn::new(&Lanes::default(), &Lanes::default()))
+    }
 
     #[test]
     fn memory_counts_over_all_memories() {
@@ -183,8 +227,41 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_is_not_computing() {
-        let meter = CpuMeter::new(Turn::new(&Lanes::default(), &Lanes::default()));
+        let meter = meter(Duration::from_millis(200));
         meter.measure(tokio::time::sleep(Duration::from_millis(50))).await;
-        assert!(meter.used.load(Relaxed) < 20_000_000);
+        assert!(meter.used() < Duration::from_millis(20));
+    }
+
+    /// Sleeping in a poll stands for a thread that waits for a processor.
+    #[tokio::test]
+    async fn waiting_for_a_processor_counts_in_the_beginning_only() {
+        let rounds = async |meter: &CpuMeter| {
+            for _ in 0..20 {
+                meter.measure(async { std::thread::sleep(Duration::from_millis(30)) }).await;
+            }
+            meter.used()
+        };
+        let used = rounds(&meter(Duration::from_millis(200))).await;
+        assert!(used >= FREE_CPU && used < 3 * FREE_CPU, "{used:?}");
+        let used = rounds(&meter(Duration::from_millis(20))).await;
+        assert!(used < FREE_CPU, "{used:?}");
+    }
+
+    #[tokio::test]
+    async fn computing_counts() {
+        let spin = async || {
+            let begun = std::time::Instant::now();
+            while begun.elapsed() < Duration::from_millis(4) {
+                std::hint::spin_loop();
+            }
+        };
+        for limit in [20, 200] {
+            let meter = meter(Duration::from_millis(limit));
+            for _ in 0..10 {
+                meter.measure(spin()).await;
+            }
+            // A busy machine takes from each round what it gives to others.
+            assert!(meter.used() > Duration::from_millis(8), "{:?}", meter.used());
+        }
     }
 }

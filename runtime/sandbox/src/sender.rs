@@ -134,8 +134,8 @@ impl SandboxedSender {
         let deadline = begun + self.time;
         let state = capabilities::prepare(&self.grants, message, self.memory, deadline, &self.denials);
         let mut store = Store::new(&self.shared.engine, state);
-        let meter = Arc::new(CpuMeter::new(Turn::new(&self.lanes, &self.shared.lanes)));
-        limits::apply(&mut store, Arc::clone(&meter), self.cpu);
+        let meter = Arc::new(CpuMeter::new(self.cpu, Turn::new(&self.lanes, &self.shared.lanes)));
+        limits::apply(&mut store, Arc::clone(&meter));
         let attempt = async {
             let instance = self.compiled.pre.instantiate_async(&mut store).await?;
             call(&instance, &mut store).await
