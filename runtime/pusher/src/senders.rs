@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pusher_core::Pushers;
 use pusher_sandbox::{
-    Deps, Env, LoadError, LoadReport, LoadedSender, Sandbox, SandboxConfig, SandboxError, SenderDirectory,
+    Deps, Env, LoadError, LoadReport, LoadedSender, Refused, Sandbox, SandboxConfig, SandboxError, SenderDirectory,
 };
 use pusher_worker::{Change, Channel};
 use tokio::sync::mpsc;
@@ -32,6 +32,9 @@ pub enum SendersError {
         /// Which directory.
         cache: PathBuf,
     },
+    /// The file of hooks cannot be read or understood.
+    #[error("--hooks: {0}; mend the file, or name another")]
+    Hooks(Refused),
     /// Nothing in it can be run.
     #[error("no sender in {dir} can be run{refused}")]
     None {
@@ -49,14 +52,22 @@ pub(crate) struct Senders {
     directory: SenderDirectory,
 }
 
-/// Loads the senders in `dir`. What is refused is logged with its reason, and the others run; a directory in which
-/// nothing can be run is an error.
-pub(crate) async fn load(
-    dir: &Path,
-    cache: Option<&Path>,
-    size: usize,
-    pushers: Arc<dyn Pushers>,
-) -> Result<Senders, SendersError> {
+/// Where senders come from, and what they may take together.
+pub(crate) struct SendersConfig<'a> {
+    /// The directory of manifests and components.
+    pub(crate) dir: &'a Path,
+    /// The file of hooks, if there is one.
+    pub(crate) hooks: Option<&'a Path>,
+    /// Where compiled senders are kept; `None`: in the user's cache directory, if there is one.
+    pub(crate) cache: Option<&'a Path>,
+    /// Messages sent at once in all.
+    pub(crate) size: usize,
+}
+
+/// Loads the senders. What is refused is logged with its reason, and the others run; a directory in which nothing can be
+/// run is an error, and so is a file of hooks that is none.
+pub(crate) async fn load(config: SendersConfig<'_>, pushers: Arc<dyn Pushers>) -> Result<Senders, SendersError> {
+    let SendersConfig { dir, hooks, cache, size } = config;
     let env = environment();
     let cache = cache.map(Path::to_owned).or_else(|| default_cache(&env));
     if let Some(cache) = cache.as_deref().filter(|cache| is_within(cache, dir)) {
@@ -65,7 +76,13 @@ pub(crate) async fn load(
     let config = SandboxConfig { max_sends: size, cache, ..SandboxConfig::default() };
     let sandbox = Sandbox::new(config, Deps { pushers, env })?;
     let mut directory = sandbox.directory(dir);
+    if let Some(hooks) = hooks {
+        directory = directory.hooks(hooks);
+    }
     let report = directory.load().await?;
+    if let Some(refused) = report.refused.iter().find(|refused| Some(&*refused.path) == hooks) {
+        return Err(SendersError::Hooks(refused.clone()));
+    }
     if let Some(used) = sandbox.cache_use() {
         tracing::info!(from_cache = used.found, compiled = used.compiled, "senders compiled");
     }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::{EmbeddedQueue, RemoteQueue};
 use crate::config::{Connections, PeriodicChoice, ServeConfig};
 use crate::operator::{self, Ready};
-use crate::senders::{self, SendersError};
+use crate::senders::{self, SendersConfig, SendersError};
 use crate::{http, open_files};
 
 /// The search index's directory in the work directory.
@@ -94,7 +94,9 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     let stop_worker = CancellationToken::new();
     let worker = match &config.senders {
         Some(dir) => {
-            let senders = senders::load(dir, config.cache.as_deref(), config.size, Arc::new(service.clone())).await?;
+            let (hooks, cache) = (config.hooks.as_deref(), config.cache.as_deref());
+            let senders = SendersConfig { dir, hooks, cache, size: config.size };
+            let senders = senders::load(senders, Arc::new(service.clone())).await?;
             let options =
                 WorkerOptions { prefix: config.prefix.clone(), size: config.size, ..WorkerOptions::default() };
             let (channels, changes) = senders.watch(stop_worker.clone());

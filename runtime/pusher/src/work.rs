@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::adapters::RemoteQueue;
 use crate::config::WorkConfig;
-use crate::senders::{self, SendersError};
+use crate::senders::{self, SendersConfig, SendersError};
 
 /// Why the worker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,9 @@ pub enum WorkError {
 pub async fn run(config: WorkConfig, stop: CancellationToken, say: impl Fn(&str)) -> Result<(), WorkError> {
     let options = Options { credentials: config.credentials, ..Options::default() };
     let client = Client::new(config.api, options)?;
-    let senders = senders::load(&config.senders, config.cache.as_deref(), config.size, Arc::new(client)).await?;
+    let (hooks, cache) = (config.hooks.as_deref(), config.cache.as_deref());
+    let senders = SendersConfig { dir: &config.senders, hooks, cache, size: config.size };
+    let senders = senders::load(senders, Arc::new(client)).await?;
     let endpoint = Arc::new(config.periodic.clone());
     let queue = RemoteQueue(periodic::Client::new(endpoint.clone(), ClientOptions::default()));
     let options = WorkerOptions { prefix: config.prefix, size: config.size, ..WorkerOptions::default() };
