@@ -5,8 +5,10 @@ use pusher_core::signing::{APP_KEY, REQUEST_NONCE, REQUEST_SIGNATURE, REQUEST_TI
 use pusher_tests::example::Example;
 use pusher_tests::process::Pusher;
 use pusher_tests::rest::Rest;
+use pusher_tests::senders;
+use pusher_tests::wait::until;
 
-use crate::queue::until_jobs;
+use crate::queue::{until_jobs, workers};
 
 /// The store of the example `custom_storer`.
 #[path = "../../runtime/pusher/examples/custom_storer/map.rs"]
@@ -88,6 +90,39 @@ async fn a_sender_in_rust_delivers_and_may_give_up() {
     until_jobs(&server, "pusher:print", 0).await;
     rest.push("print", "lupino", "two\nlines").await;
     until_jobs(&server, "pusher:dead:print", 1).await;
+    assert!(worker.stop().await.success());
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test]
+async fn components_and_a_sender_in_rust_share_a_worker_and_the_directory_can_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("senders");
+    std::fs::create_dir(&folder).unwrap();
+    let server = Pusher::serve(&dir.path().join("data"), &[]).await;
+    let rest = Rest::new(&server.api);
+    let mut worker = Example::start("both_kinds", &[&server.periodic, &server.api, &folder.to_string_lossy()]);
+    assert_eq!(worker.line("senders: ").await, "print", "there is no component yet");
+    for sender in ["print", "sample"] {
+        rest.recipient("lupino", sender).await;
+        assert_eq!(rest.push(sender, "lupino", &format!("by {sender}")).await.status, 200);
+    }
+    assert_eq!(worker.line("to lupino: ").await, "by print");
+
+    senders::sample(&folder).unwrap();
+    until_jobs(&server, "pusher:sample", 0).await;
+    // One that takes the name of the sender in Rust is not run, and neither does it end that one when it goes.
+    let thief = folder.join("print.toml");
+    std::fs::write(&thief, "component = \"sample.wasm\"\n").unwrap();
+    std::fs::write(folder.join("third.toml"), "component = \"sample.wasm\"\n").unwrap();
+    let serves = async |func: &str, count| (workers(&server, func).await == count).then_some(());
+    until("both to be looked at", async || serves("pusher:third", 1).await).await;
+    rest.push("print", "lupino", "still here").await;
+    assert_eq!(worker.line("to lupino: ").await, "still here");
+    std::fs::remove_file(thief).unwrap();
+    std::fs::remove_file(folder.join("third.toml")).unwrap();
+    until("both to be gone", async || serves("pusher:third", 0).await).await;
+    assert_eq!(workers(&server, "pusher:print").await, 1);
     assert!(worker.stop().await.success());
     assert!(server.stop().await.success());
 }

@@ -10,6 +10,7 @@ mod examples;
 mod fan_out;
 mod frames;
 mod golden;
+mod hooks;
 mod hostile;
 mod kill;
 mod languages;

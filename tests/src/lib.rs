@@ -1,4 +1,5 @@
-//! The test harness: the real `pusher` binary as processes, a stand-in for the mail provider, and a load generator.
+//! The test harness: the real `pusher` binary as processes, stand-ins for the mail provider and for a webhook, and a load
+//! generator.
 //!
 //! Used by the end-to-end tests (`e2e/`), by the demo (`src/bin/demo.rs`) and by the benchmarks (`src/bin/bench.rs`).
 //! Nothing here stands in for a part of pusher itself.
@@ -13,3 +14,4 @@ pub mod provider;
 pub mod rest;
 pub mod senders;
 pub mod wait;
+pub mod webhook;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pusher::adapters::RemoteQueue;
-use pusher::core::{Failure, Message, Outcome, RetryPolicy, SendError, Sender, SenderName};
+use pusher::core::{Failure, Message, Outcome, SendError, Sender, SenderName};
 use pusher::periodic::{Client, ClientOptions, Endpoint};
 use pusher::worker::{Channel, Worker, WorkerOptions};
 
@@ -38,8 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args().nth(1).ok_or("name the Periodic server, as in unix:///tmp/periodic.sock")?;
     let endpoint: Arc<Endpoint> = Arc::new(url.parse()?);
     let queue = Arc::new(RemoteQueue(Client::new(endpoint.clone(), ClientOptions::default())));
-    let sender = Arc::new(Print(SenderName::parse("print")?));
-    let channel = Channel { sender, concurrency: 32, retry: RetryPolicy::default(), rate: None };
+    let channel = Channel::new(Arc::new(Print(SenderName::parse("print")?)));
     let worker = Worker::new(endpoint, queue, WorkerOptions::default()).channel(channel);
     println!("taking jobs from {url}");
     worker.run(pusher::shutdown::on_signal()?).await;

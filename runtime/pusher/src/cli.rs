@@ -70,6 +70,10 @@ pub(crate) struct ServeArgs {
     /// Run the senders in this directory in the same process.
     #[arg(long, env = "PUSHER_SENDERS", value_name = "DIR")]
     senders: Option<PathBuf>,
+    /// Run a sender for each webhook in this file as well, a list of {"name": …, "url": …, "secret": …}, as the Go program
+    /// did. The directory of senders must hold hook.wasm.
+    #[arg(long, env = "PUSHER_HOOKS", value_name = "FILE")]
+    hooks: Option<PathBuf>,
     /// Where compiled senders are kept for the next start: a directory of this user's that nobody else may get at, and
     /// not the directory of senders [default: $XDG_CACHE_HOME/pusher or ~/.cache/pusher]
     #[arg(long, env = "PUSHER_CACHE", value_name = "DIR")]
@@ -111,6 +115,10 @@ pub(crate) struct WorkArgs {
     /// The directory of manifests (NAME.toml) and components (NAME.wasm).
     #[arg(long, env = "PUSHER_SENDERS", value_name = "DIR")]
     senders: Option<PathBuf>,
+    /// Run a sender for each webhook in this file as well, a list of {"name": …, "url": …, "secret": …}, as the Go program
+    /// did. The directory of senders must hold hook.wasm.
+    #[arg(long, env = "PUSHER_HOOKS", value_name = "FILE")]
+    hooks: Option<PathBuf>,
     /// Where compiled senders are kept for the next start: a directory of this user's that nobody else may get at, and
     /// not the directory of senders [default: $XDG_CACHE_HOME/pusher or ~/.cache/pusher]
     #[arg(long, env = "PUSHER_CACHE", value_name = "DIR")]
@@ -137,6 +145,7 @@ impl From<ServeArgs> for ServeSettings {
             host: args.host,
             work_dir: args.work_dir,
             senders: args.senders,
+            hooks: args.hooks,
             cache: args.cache,
             periodic: args.periodic,
             periodic_listen: args.periodic_listen,
@@ -160,6 +169,7 @@ impl From<WorkArgs> for WorkSettings {
         let SigningSettings { key, secret, secret_file, sign } = args.signing.into();
         Self {
             senders: args.senders,
+            hooks: args.hooks,
             cache: args.cache,
             periodic: args.periodic,
             api: args.api,

@@ -123,6 +123,7 @@ pub struct ServeSettings {
     pub host: Option<String>,
     pub work_dir: Option<PathBuf>,
     pub senders: Option<PathBuf>,
+    pub hooks: Option<PathBuf>,
     pub cache: Option<PathBuf>,
     pub periodic: Option<String>,
     pub periodic_listen: Option<String>,
@@ -149,6 +150,7 @@ pub struct ServeSettings {
 )]
 pub struct WorkSettings {
     pub senders: Option<PathBuf>,
+    pub hooks: Option<PathBuf>,
     pub cache: Option<PathBuf>,
     pub periodic: Option<String>,
     pub api: Option<String>,
@@ -190,6 +192,8 @@ pub struct ServeConfig {
     pub work_dir: PathBuf,
     /// The senders to run in this process, if any.
     pub senders: Option<PathBuf>,
+    /// The Go program's `hooks.json`: senders that are webhooks. Only with `senders`, where their component is.
+    pub hooks: Option<PathBuf>,
     /// Where compiled senders are kept; `None`: in the user's cache directory, if there is one.
     pub cache: Option<PathBuf>,
     /// The Periodic server.
@@ -215,6 +219,8 @@ pub struct ServeConfig {
 pub struct WorkConfig {
     /// The senders to run.
     pub senders: PathBuf,
+    /// The Go program's `hooks.json`: senders that are webhooks.
+    pub hooks: Option<PathBuf>,
     /// Where compiled senders are kept; `None`: in the user's cache directory, if there is one.
     pub cache: Option<PathBuf>,
     /// The Periodic server to take jobs from.
@@ -254,6 +260,11 @@ impl ServeConfig {
             value: map_gib.to_string(),
             reason: "give a whole number of GiB, at least 1".into(),
         })?;
+        let (senders, hooks) = (said.senders.or(file.senders), said.hooks.or(file.hooks));
+        if senders.is_none() && hooks.is_some() {
+            let reason = "--hooks needs the directory with their component, hook.wasm; name it, or leave --hooks out";
+            return Err(ConfigError::Missing { name: "--senders", reason });
+        }
         let (limits, connections, nonces) = file.limits.resolve()?;
         let said_pair = OnePair { key: said.key, secret: said.secret, secret_file: said.secret_file };
         let file_pair = OnePair { key: file.key, secret: file.secret, secret_file: file.secret_file };
@@ -262,7 +273,8 @@ impl ServeConfig {
         Ok(Self {
             host: address("--host", said.host.or(file.host), DEFAULT_HOST)?,
             work_dir: said.work_dir.or(file.work_dir).unwrap_or_else(|| PathBuf::from(".")),
-            senders: said.senders.or(file.senders),
+            senders,
+            hooks,
             cache: said.cache.or(file.cache),
             periodic,
             admin: address("--admin", said.admin.or(file.admin), DEFAULT_ADMIN)?,
@@ -290,6 +302,7 @@ impl WorkConfig {
         })?;
         Ok(Self {
             senders,
+            hooks: said.hooks.or(file.hooks),
             cache: said.cache.or(file.cache),
             periodic: endpoint("--periodic", said.periodic.or(file.periodic).as_deref().unwrap_or(DEFAULT_PERIODIC))?,
             api: api::address(said.api.or(file.api))?,
@@ -378,6 +391,19 @@ mod tests {
         }
         let error = WorkConfig::resolve(WorkSettings::default(), File::default()).unwrap_err().to_string();
         assert!(error.contains("--senders"), "{error}");
+    }
+
+    #[test]
+    fn hooks_come_from_what_is_said_or_the_file_and_need_the_directory_of_their_component() {
+        let file =
+            || toml::from_str::<File>("[serve]\nhooks = \"f\"\n[worker]\nhooks = \"f\"\nsenders = \"s\"").unwrap();
+        let hooks = |said: Option<&str>| WorkSettings { hooks: said.map(Into::into), ..WorkSettings::default() };
+        assert_eq!(WorkConfig::resolve(hooks(None), file()).unwrap().hooks, Some("f".into()));
+        assert_eq!(WorkConfig::resolve(hooks(Some("x")), file()).unwrap().hooks, Some("x".into()));
+        let error = ServeConfig::resolve(ServeSettings::default(), file()).unwrap_err().to_string();
+        assert!(error.starts_with("--senders is missing: --hooks needs"), "{error}");
+        let said = ServeSettings { senders: Some("s".into()), ..ServeSettings::default() };
+        assert_eq!(ServeConfig::resolve(said, file()).unwrap().hooks, Some("f".into()));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`api`] | the REST API as an axum `Router` to mount in another server |
 //! | [`worker`] | a worker that takes components and native senders alike |
+//! | [`senders`] | the components of a directory in such a worker, with what changes there |
 //! | [`core`] | the words, the rules and the ports |
 //! | [`store`] | LMDB behind the ports |
 //! | [`periodic`] | the Periodic task system: server, client and worker |
@@ -29,7 +30,7 @@ mod docs;
 mod http;
 mod open_files;
 pub mod operator;
-mod senders;
+pub mod senders;
 pub mod serve;
 pub mod shutdown;
 pub mod work;

@@ -1,14 +1,27 @@
-//! From a directory of senders to a worker's channels, and from what changes there to what changes in the worker.
+//! The senders of a directory in a worker: its channels, and what becomes of them while it works.
+//!
+//! ```no_run
+//! # async fn example(pushers: std::sync::Arc<dyn pusher::core::Pushers>, worker: pusher::worker::Worker)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! use pusher::senders::{Senders, SendersConfig};
+//!
+//! let stop = pusher::shutdown::on_signal()?;
+//! let senders = Senders::load(SendersConfig::new("senders"), pushers).await?;
+//! senders.add_to(worker, stop.clone()).run(stop).await;
+//! # Ok(())
+//! # }
+//! ```
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pusher_core::Pushers;
+use pusher_core::{Pushers, SenderName};
 use pusher_sandbox::{
-    Deps, Env, LoadError, LoadReport, LoadedSender, Sandbox, SandboxConfig, SandboxError, SenderDirectory,
+    Deps, Env, LoadError, LoadReport, LoadedSender, Refused, Sandbox, SandboxConfig, SandboxError, SenderDirectory,
 };
-use pusher_worker::{Change, Channel};
+use pusher_worker::{Change, Channel, Worker, WorkerOptions};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +45,9 @@ pub enum SendersError {
         /// Which directory.
         cache: PathBuf,
     },
+    /// The file of hooks cannot be read or understood.
+    #[error("--hooks: {0}; mend the file, or name another")]
+    Hooks(Refused),
     /// Nothing in it can be run.
     #[error("no sender in {dir} can be run{refused}")]
     None {
@@ -42,39 +58,110 @@ pub enum SendersError {
     },
 }
 
-/// The senders of a directory.
-pub(crate) struct Senders {
-    /// Those that are there at the start.
-    pub(crate) channels: Vec<Channel>,
-    directory: SenderDirectory,
+/// Where senders come from, and what they may take together.
+#[derive(Debug, Clone)]
+pub struct SendersConfig {
+    /// The directory of manifests and components.
+    pub dir: PathBuf,
+    /// The Go program's `hooks.json`, if there is one. Default: none.
+    pub hooks: Option<PathBuf>,
+    /// Where compiled senders are kept: a directory of this user's, not within `dir`. Default: `pusher` in the user's cache
+    /// directory, if there is one.
+    pub cache: Option<PathBuf>,
+    /// Messages sent at once in all; as [`WorkerOptions::size`]. Default: 256.
+    pub size: usize,
 }
 
-/// Loads the senders in `dir`. What is refused is logged with its reason, and the others run; a directory in which
-/// nothing can be run is an error.
-pub(crate) async fn load(
-    dir: &Path,
-    cache: Option<&Path>,
-    size: usize,
-    pushers: Arc<dyn Pushers>,
-) -> Result<Senders, SendersError> {
-    let env = environment();
-    let cache = cache.map(Path::to_owned).or_else(|| default_cache(&env));
-    if let Some(cache) = cache.as_deref().filter(|cache| is_within(cache, dir)) {
-        return Err(SendersError::CacheAmongSenders { cache: cache.to_owned() });
+impl SendersConfig {
+    /// Those of a directory, with defaults for the rest.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), hooks: None, cache: None, size: WorkerOptions::default().size }
     }
-    let config = SandboxConfig { max_sends: size, cache, ..SandboxConfig::default() };
-    let sandbox = Sandbox::new(config, Deps { pushers, env })?;
-    let mut directory = sandbox.directory(dir);
-    let report = directory.load().await?;
-    if let Some(used) = sandbox.cache_use() {
-        tracing::info!(from_cache = used.found, compiled = used.compiled, "senders compiled");
+}
+
+/// The senders of a directory, loaded and not yet at work. What is refused, changes or goes away is said in the log.
+pub struct Senders {
+    /// Those that are there at the start.
+    channels: Vec<Channel>,
+    directory: SenderDirectory,
+    /// What was refused at the start.
+    refused: Vec<Refused>,
+}
+
+impl Senders {
+    /// Loads the senders of a directory. What cannot be one is refused, and the others load; there may be none at all yet.
+    /// They ask `pushers` about recipients, as far as their manifests grant it.
+    ///
+    /// # Errors
+    /// [`SendersError`] if the directory or the file of hooks cannot be read, or the sandbox cannot be set up.
+    pub async fn load(config: SendersConfig, pushers: Arc<dyn Pushers>) -> Result<Self, SendersError> {
+        let SendersConfig { dir, hooks, cache, size } = config;
+        let env = environment();
+        let cache = cache.or_else(|| default_cache(&env));
+        if let Some(cache) = cache.as_deref().filter(|cache| is_within(cache, &dir)) {
+            return Err(SendersError::CacheAmongSenders { cache: cache.to_owned() });
+        }
+        let config = SandboxConfig { max_sends: size, cache, ..SandboxConfig::default() };
+        let sandbox = Sandbox::new(config, Deps { pushers, env })?;
+        let mut directory = sandbox.directory(&dir);
+        if let Some(hooks) = &hooks {
+            directory = directory.hooks(hooks);
+        }
+        let report = directory.load().await?;
+        if let Some(refused) = report.refused.iter().find(|refused| Some(&refused.path) == hooks.as_ref()) {
+            return Err(SendersError::Hooks(refused.clone()));
+        }
+        if let Some(used) = sandbox.cache_use() {
+            tracing::info!(from_cache = used.found, compiled = used.compiled, "senders compiled");
+        }
+        tell(&report);
+        let channels = report.senders.into_iter().map(channel).collect();
+        Ok(Self { channels, directory, refused: report.refused })
     }
-    tell(&report);
-    if report.senders.is_empty() {
-        let lines = report.refused.iter().map(|r| format!("\n  {}: {}", r.path.display(), r.reason));
-        return Err(SendersError::None { dir: dir.to_owned(), refused: lines.collect() });
+
+    /// The same, for whoever has nothing else to run.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and if nothing can be run.
+    pub(crate) async fn load_some(config: SendersConfig, pushers: Arc<dyn Pushers>) -> Result<Self, SendersError> {
+        let dir = config.dir.clone();
+        let senders = Self::load(config, pushers).await?;
+        if senders.channels.is_empty() {
+            let lines = senders.refused.iter().map(|r| format!("\n  {}: {}", r.path.display(), r.reason));
+            return Err(SendersError::None { dir, refused: lines.collect() });
+        }
+        Ok(senders)
     }
-    Ok(Senders { channels: report.senders.into_iter().map(channel).collect(), directory })
+
+    /// Adds them to a worker, which keeps up with what changes in the directory until `stop`. A name that the worker has
+    /// already stays with the sender that has it, whatever the directory says. To be called within a Tokio runtime, and
+    /// instead of [`Worker::changes`], of which there is one.
+    #[must_use]
+    pub fn add_to(self, worker: Worker, stop: CancellationToken) -> Worker {
+        let taken = Taken(worker.names().cloned().collect());
+        let (changes, changed) = mpsc::channel(CHANGES);
+        let channels = self.channels.into_iter().filter(|channel| taken.allows(channel.sender.name()));
+        let worker = channels.fold(worker.changes(changed), Worker::channel);
+        tokio::spawn(async move {
+            // Whoever waited for changes is gone, or told to stop: then there is nothing to watch for.
+            stop.run_until_cancelled(watch(self.directory, taken, changes)).await;
+        });
+        worker
+    }
+}
+
+/// The names that the directory cannot have.
+struct Taken(HashSet<SenderName>);
+
+impl Taken {
+    fn allows(&self, name: &SenderName) -> bool {
+        let taken = self.0.contains(name);
+        if taken {
+            tracing::error!(sender = %name, "the name is that of a sender in the program; the one in the directory is not run");
+        }
+        !taken
+    }
 }
 
 fn channel(loaded: LoadedSender) -> Channel {
@@ -103,20 +190,8 @@ fn tell(report: &LoadReport) {
     }
 }
 
-impl Senders {
-    /// The channels, and what becomes of them until `stop`.
-    pub(crate) fn watch(self, stop: CancellationToken) -> (Vec<Channel>, mpsc::Receiver<Change>) {
-        let (changes, changed) = mpsc::channel(CHANGES);
-        tokio::spawn(async move {
-            // Whoever waited for changes is gone, or told to stop: then there is nothing to watch for.
-            stop.run_until_cancelled(watch(self.directory, changes)).await;
-        });
-        (self.channels, changed)
-    }
-}
-
 /// Looks at the directory again and again, and says what changed. Returns when nobody listens any more.
-async fn watch(mut directory: SenderDirectory, changes: mpsc::Sender<Change>) {
+async fn watch(mut directory: SenderDirectory, taken: Taken, changes: mpsc::Sender<Change>) {
     let mut unreadable = false;
     loop {
         tokio::time::sleep(LOOK).await;
@@ -132,8 +207,10 @@ async fn watch(mut directory: SenderDirectory, changes: mpsc::Sender<Change>) {
         };
         unreadable = false;
         tell(&report);
-        let put = report.senders.into_iter().map(|loaded| Change::Put(channel(loaded)));
-        for change in report.removed.into_iter().map(Change::Remove).chain(put) {
+        let put = report.senders.into_iter().filter(|loaded| taken.allows(loaded.sender.name()));
+        let put = put.map(|loaded| Change::Put(channel(loaded)));
+        let removed = report.removed.into_iter().filter(|name| !taken.0.contains(name)).map(Change::Remove);
+        for change in removed.chain(put) {
             if changes.send(change).await.is_err() {
                 return;
             }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::{EmbeddedQueue, RemoteQueue};
 use crate::config::{Connections, PeriodicChoice, ServeConfig};
 use crate::operator::{self, Ready};
-use crate::senders::{self, SendersError};
+use crate::senders::{Senders, SendersConfig, SendersError};
 use crate::{http, open_files};
 
 /// The search index's directory in the work directory.
@@ -94,12 +94,12 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     let stop_worker = CancellationToken::new();
     let worker = match &config.senders {
         Some(dir) => {
-            let senders = senders::load(dir, config.cache.as_deref(), config.size, Arc::new(service.clone())).await?;
+            let (dir, hooks, cache) = (dir.clone(), config.hooks.clone(), config.cache.clone());
+            let senders = SendersConfig { dir, hooks, cache, size: config.size };
+            let senders = Senders::load_some(senders, Arc::new(service.clone())).await?;
             let options =
                 WorkerOptions { prefix: config.prefix.clone(), size: config.size, ..WorkerOptions::default() };
-            let (channels, changes) = senders.watch(stop_worker.clone());
-            let worker = Worker::new(connector, queue, options).changes(changes);
-            let worker = channels.into_iter().fold(worker, Worker::channel);
+            let worker = senders.add_to(Worker::new(connector, queue, options), stop_worker.clone());
             say(&format!("senders: {}", worker.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
             Some(tokio::spawn(worker.run(stop_worker.clone())))
         }

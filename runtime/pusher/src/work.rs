@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::adapters::RemoteQueue;
 use crate::config::WorkConfig;
-use crate::senders::{self, SendersError};
+use crate::senders::{Senders, SendersConfig, SendersError};
 
 /// Why the worker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -30,13 +30,12 @@ pub enum WorkError {
 pub async fn run(config: WorkConfig, stop: CancellationToken, say: impl Fn(&str)) -> Result<(), WorkError> {
     let options = Options { credentials: config.credentials, ..Options::default() };
     let client = Client::new(config.api, options)?;
-    let senders = senders::load(&config.senders, config.cache.as_deref(), config.size, Arc::new(client)).await?;
+    let senders = SendersConfig { dir: config.senders, hooks: config.hooks, cache: config.cache, size: config.size };
+    let senders = Senders::load_some(senders, Arc::new(client)).await?;
     let endpoint = Arc::new(config.periodic.clone());
     let queue = RemoteQueue(periodic::Client::new(endpoint.clone(), ClientOptions::default()));
     let options = WorkerOptions { prefix: config.prefix, size: config.size, ..WorkerOptions::default() };
-    let (channels, changes) = senders.watch(stop.clone());
-    let worker = Worker::new(endpoint, Arc::new(queue), options).changes(changes);
-    let worker = channels.into_iter().fold(worker, Worker::channel);
+    let worker = senders.add_to(Worker::new(endpoint, Arc::new(queue), options), stop.clone());
     say(&format!("taking jobs from {}", config.periodic));
     say(&format!("senders: {}", worker.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
     say("ready");

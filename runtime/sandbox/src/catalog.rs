@@ -12,6 +12,7 @@ use pusher_core::{JobName, Message, PusherId, RateLimit, RetryPolicy, Sender, Se
 
 use crate::capabilities;
 use crate::component::{self, Compiled};
+use crate::hooks;
 use crate::manifest::{Bytes, Manifest, ManifestError};
 use crate::sandbox::Shared;
 use crate::sender::SandboxedSender;
@@ -84,12 +85,17 @@ pub(crate) struct Candidate {
     pub(crate) component: PathBuf,
     /// What the manifest says; `None`: there is none, and the component names itself.
     pub(crate) manifest: Option<Result<Manifest, ManifestError>>,
+    /// The entry of the file of hooks that it is made of, and not of a file of its own.
+    pub(crate) hook: Option<hooks::Entry>,
 }
 
 impl Candidate {
     /// Every file that it is made of.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let mut files = vec![self.path.clone()];
+        let mut files = match self.hook {
+            Some(_) => Vec::new(),
+            None => vec![self.path.clone()],
+        };
         if let Some(Ok(manifest)) = &self.manifest {
             files.push(self.component.clone());
             files.extend(manifest.secret_files().map(|file| self.dir().join(file)));
@@ -121,7 +127,7 @@ pub(crate) fn survey(dir: &Path, claimed: &HashSet<PathBuf>) -> io::Result<Vec<C
             let manifest = Manifest::read(&path);
             let named = manifest.as_ref().ok().and_then(|manifest| manifest.component.as_ref());
             let component = named.map_or(component, |named| dir.join(named));
-            Candidate { path, component, manifest: Some(manifest) }
+            Candidate { path, component, manifest: Some(manifest), hook: None }
         })
         .collect();
     // A component that a manifest names is never loaded without it, even if the manifest is refused.
@@ -129,7 +135,7 @@ pub(crate) fn survey(dir: &Path, claimed: &HashSet<PathBuf>) -> io::Result<Vec<C
     for path in with_extension("wasm") {
         let identity = identity(&path);
         if !named.contains(&identity) && !claimed.contains(&identity) {
-            candidates.push(Candidate { component: path.clone(), path, manifest: None });
+            candidates.push(Candidate { component: path.clone(), path, manifest: None, hook: None });
         }
     }
     Ok(candidates)
@@ -189,21 +195,23 @@ pub(crate) struct Made {
 /// Why it cannot be one.
 pub(crate) async fn make(shared: &Arc<Shared>, candidate: Candidate) -> Result<Made, String> {
     let dir = candidate.dir().to_owned();
-    let Candidate { path, component, manifest } = candidate;
-    let has_manifest = manifest.is_some();
+    let Candidate { path, component, manifest, hook } = candidate;
+    let (has_manifest, is_hook) = (manifest.is_some(), hook.is_some());
     let manifest = manifest.transpose().map_err(|error| error.to_string())?.unwrap_or_default();
     check_limits(shared, &manifest)?;
 
     let for_blocking = Arc::clone(shared);
     let (compiled, grants, manifest) = blocking(move || -> Result<_, String> {
         let grants = capabilities::configure(&for_blocking, &manifest, &dir)?;
-        let compiled = component::load(&for_blocking, &component, manifest.sha256)?;
+        let compiled = component::load(&for_blocking, &component, manifest.sha256);
+        let compiled = compiled.map_err(|reason| if is_hook { hooks::explain(&component, reason) } else { reason })?;
         Ok((compiled, grants, manifest))
     })
     .await
     .map_err(|error| error.to_string())??;
 
-    let warnings = warnings(&compiled, &manifest);
+    let mut warnings = warnings(&compiled, &manifest);
+    warnings.extend(hook.iter().flat_map(hooks::Entry::warnings));
     let given = match &manifest.name {
         Some(name) => name.clone(),
         None => stem(&path)?,

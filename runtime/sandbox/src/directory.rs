@@ -6,7 +6,8 @@
 //!
 //! What is found is taken up when two looks in a row find the same, so that neither a half-written file nor an editor
 //! that moves files about becomes a sender; a file that changes while it is read is read again. A file that cannot be a
-//! sender leaves the version that was loaded from it before in place.
+//! sender leaves the version that was loaded from it before in place. A file of hooks ([`crate::hooks`]) is looked at with
+//! them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use pusher_core::SenderName;
 
 use crate::catalog::{self, Candidate, LoadError, LoadedSender, Refused, blocking};
+use crate::hooks::{self, HooksFile};
 use crate::sandbox::Shared;
 use crate::stamp::{self, Stamps};
 
@@ -34,7 +36,9 @@ pub struct LoadReport {
 pub struct SenderDirectory {
     shared: Arc<Shared>,
     dir: PathBuf,
-    /// What was made of each manifest, and of each component without one.
+    /// The file of hooks, if there is to be one.
+    hooks: Option<HooksFile>,
+    /// What was made of each manifest, of each component without one, and of each hook.
     known: BTreeMap<PathBuf, Known>,
     /// Components that a manifest has named. None of them becomes a sender of its own while the manifest is away: it would
     /// be one that is allowed nothing, and take the messages of the one that was.
@@ -49,6 +53,8 @@ pub struct SenderDirectory {
 struct Known {
     /// The files it was made of, when it was.
     stamps: Stamps,
+    /// The entry it was made of, if it is a hook.
+    hook: Option<hooks::Entry>,
     /// The sender, if there is one.
     name: Option<SenderName>,
 }
@@ -56,7 +62,19 @@ struct Known {
 impl SenderDirectory {
     pub(crate) fn new(shared: Arc<Shared>, dir: &Path) -> Self {
         let dir = dir.to_owned();
-        Self { shared, dir, known: BTreeMap::new(), claimed: HashSet::new(), seen: None, taken_up: None }
+        let (known, claimed) = (BTreeMap::new(), HashSet::new());
+        Self { shared, dir, hooks: None, known, claimed, seen: None, taken_up: None }
+    }
+
+    /// Makes a sender of each entry in the Go program's `hooks.json` as well, which is `file`:
+    /// `[{"name": "…", "url": "…", "secret": "…"}]`. All are served by the component `hook.wasm` in the directory, which is
+    /// then no sender by itself.
+    ///
+    /// The file is kept up with like the directory. An entry that cannot be a sender is refused, and the others load. If
+    /// the file as a whole cannot be read or understood, it is refused under its own path, and the hooks from before go on.
+    #[must_use]
+    pub fn hooks(self, file: &Path) -> Self {
+        Self { hooks: Some(HooksFile::new(file)), ..self }
     }
 
     /// Looks at the directory, and takes up what changed if the look before found the same. To be called again and again,
@@ -88,37 +106,39 @@ impl SenderDirectory {
     /// Stamps of all that is in the directory, and of what is elsewhere and was made part of a sender.
     async fn stamps(&self) -> Result<Stamps, LoadError> {
         let dir = self.dir.clone();
-        let elsewhere: Vec<_> = self.known.values().flat_map(|known| known.stamps.keys().cloned()).collect();
+        let hooks = self.hooks.iter().map(|hooks| hooks.path().to_owned());
+        let elsewhere: Vec<_> =
+            self.known.values().flat_map(|known| known.stamps.keys().cloned()).chain(hooks).collect();
         self.blocking(move || Ok(stamp::look(catalog::sender_files(&dir)?.into_iter().chain(elsewhere)))).await
     }
 
     async fn take_up(&mut self, stamps: Stamps) -> Result<LoadReport, LoadError> {
-        let (dir, claimed) = (self.dir.clone(), self.claimed.clone());
-        let candidates = self.blocking(move || catalog::survey(&dir, &claimed)).await?;
+        let (candidates, refused) = self.survey().await?;
         self.claimed.extend(candidates.iter().filter_map(Candidate::claimed));
         let mut before = mem::take(&mut self.known);
-        let mut report = LoadReport::default();
+        let mut report = LoadReport { refused, ..LoadReport::default() };
         let (mut loaded, mut settled) = (Vec::new(), true);
         for candidate in candidates {
             let path = candidate.path.clone();
             let known = before.remove(&path);
             let (files, name) = (candidate.files(), known.as_ref().and_then(|known| known.name.clone()));
             let read = self.blocking(move || Ok(stamp::look(files))).await?;
-            if let Some(known) = known.filter(|known| known.stamps == read) {
+            let hook = candidate.hook.clone();
+            if let Some(known) = known.filter(|known| known.stamps == read && known.hook == hook) {
                 self.known.insert(path, known);
                 continue;
             }
             let result = catalog::load(&self.shared, candidate).await;
             let again = read.keys().cloned().collect::<Vec<_>>();
             if self.blocking(move || Ok(stamp::look(again))).await? == read {
-                self.known.insert(path.clone(), Known { stamps: read, name: name.clone() });
+                self.known.insert(path.clone(), Known { stamps: read, hook, name: name.clone() });
                 match result {
                     Ok(sender) => loaded.push(sender),
                     Err(reason) => report.refused.push(Refused { path, reason, stays: name }),
                 }
             } else {
                 // It is being written: whatever this was, it is not what will be there.
-                self.known.insert(path, Known { stamps: Stamps::new(), name });
+                self.known.insert(path, Known { stamps: Stamps::new(), hook, name });
                 settled = false;
             }
         }
@@ -127,6 +147,27 @@ impl SenderDirectory {
         report.senders.sort_by(|a, b| order(&a.path).cmp(&order(&b.path)));
         report.refused.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(report)
+    }
+
+    /// Everything that is to be a sender, hooks last, and what is wrong with the file of hooks if that was read anew.
+    async fn survey(&mut self) -> Result<(Vec<Candidate>, Vec<Refused>), LoadError> {
+        let (dir, mut claimed, mut hooks) = (self.dir.clone(), self.claimed.clone(), self.hooks.clone());
+        let (candidates, refused, hooks) = self
+            .blocking(move || {
+                if hooks.is_some() {
+                    claimed.insert(catalog::identity(&hooks::component(&dir)));
+                }
+                let mut candidates = catalog::survey(&dir, &claimed)?;
+                let mut refused = Vec::new();
+                if let Some(hooks) = &mut hooks {
+                    refused = hooks.update();
+                    candidates.extend(hooks.candidates(&dir));
+                }
+                Ok((candidates, refused, hooks))
+            })
+            .await?;
+        self.hooks = hooks;
+        Ok((candidates, refused))
     }
 
     /// Gives each name to one of those who want it: whoever had it keeps it, then in the order of the files. `gone`: what

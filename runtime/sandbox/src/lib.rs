@@ -10,6 +10,7 @@
 //! * [`manifest`]: what an operator can write beside a component. Each key is documented there.
 //! * `directory`: a directory of senders and what changes in it. `catalog`: what is in it becomes senders. `component`:
 //!   bytes become something that can be instantiated. `cache`: what was compiled is kept for the next start.
+//! * `hooks`: a file of webhooks, each of which becomes a sender.
 //! * `sender`: one message's way. `limits`: how a send is held to its memory and CPU, `lanes`: and how it leaves processors
 //!   to others. `fault`: what an error means.
 //! * `capabilities`: what a sender can ask for, one file each, in three stages: *link* it into the linker once for all,
@@ -48,6 +49,7 @@ mod egress;
 mod engine;
 mod fault;
 mod file;
+mod hooks;
 mod inspect;
 mod lanes;
 mod limits;

@@ -38,7 +38,7 @@ use serde::Deserialize;
 pub use origin::Origin;
 pub use section::{Http, Limits, Pushers, Rate, Retry};
 pub use units::{Bytes, Digest, Time};
-pub use values::{ConfigValue, EnvValue, Secret};
+pub use values::{ConfigValue, EnvValue, HeldSecret, Secret};
 
 use section::NotYet;
 
@@ -96,6 +96,14 @@ pub enum ManifestError {
         /// What, and what to write instead.
         problem: String,
     },
+    /// An entry of a file of hooks says something that is not understood.
+    #[error("entry {number}: {problem}")]
+    Hook {
+        /// Which, counted from 1.
+        number: usize,
+        /// What, and what to write instead.
+        problem: String,
+    },
 }
 
 impl Manifest {
@@ -115,7 +123,7 @@ impl Manifest {
     pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
         self.secrets.values().filter_map(|secret| match secret {
             Secret::File(path) => Some(path.as_path()),
-            Secret::Env(_) => None,
+            Secret::Env(_) | Secret::Held(_) => None,
         })
     }
 

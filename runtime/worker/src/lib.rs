@@ -37,6 +37,14 @@ pub struct Channel {
     pub rate: Option<RateLimit>,
 }
 
+impl Channel {
+    /// A sender with the defaults of manifests: 32 messages at once, the usual retry schedule, no limit on the rate.
+    #[must_use]
+    pub fn new(sender: Arc<dyn Sender>) -> Self {
+        Self { sender, concurrency: 32, retry: RetryPolicy::default(), rate: None }
+    }
+}
+
 /// What can become of a channel while a worker works.
 #[derive(Clone)]
 pub enum Change {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
@@ -67,13 +68,31 @@ impl<'de> Deserialize<'de> for ConfigValue {
     }
 }
 
-/// Where a value in `[secrets]` comes from. It never stands in the manifest itself, and is never printed.
+/// Where a value in `[secrets]` comes from. It never stands in a manifest itself, and is never printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Secret {
     /// `{ env = "NAME" }`: an environment variable of the host.
     Env(String),
     /// `{ file = "path" }`: a file, relative to the manifest's directory; one line end at its end does not count.
     File(PathBuf),
+    /// The secret itself, as a file of hooks has it. It cannot be written in a manifest.
+    Held(HeldSecret),
+}
+
+/// A secret that is kept in memory, and never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HeldSecret(Arc<str>);
+
+impl HeldSecret {
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for HeldSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeldSecret(…)")
+    }
 }
 
 impl Secret {
@@ -98,6 +117,7 @@ impl Secret {
                 }
                 Ok(text)
             }
+            Self::Held(secret) => Ok(secret.0.to_string()),
         }
     }
 }
