@@ -13,6 +13,7 @@ mod golden;
 mod hostile;
 mod kill;
 mod languages;
+mod metrics;
 mod queue;
 mod refusals;
 mod reload;

@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use pusher_core::Pushers;
 use pusher_sandbox::{
     Deps, Env, LoadError, LoadReport, LoadedSender, Sandbox, SandboxConfig, SandboxError, SenderDirectory,
 };
-use pusher_worker::{Change, Channel};
+use pusher_worker::{Change, Channel, Worker};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+use crate::metrics;
 
 /// How long between two looks at the directory; what is found twice is taken up.
 const LOOK: Duration = Duration::from_millis(500);
@@ -45,8 +48,28 @@ pub enum SendersError {
 /// The senders of a directory.
 pub(crate) struct Senders {
     /// Those that are there at the start.
-    pub(crate) channels: Vec<Channel>,
+    channels: Vec<Channel>,
     directory: SenderDirectory,
+    sandbox: Sandbox,
+}
+
+/// How many senders there are, and how many files that were to be one and are not. For whoever watches.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    senders: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Loaded {
+    fn set(&self, directory: &SenderDirectory) {
+        self.senders.store(directory.loaded() as u64, Relaxed);
+        self.refused.store(directory.refused() as u64, Relaxed);
+    }
+
+    /// Those loaded and those refused.
+    pub(crate) fn read(&self) -> (u64, u64) {
+        (self.senders.load(Relaxed), self.refused.load(Relaxed))
+    }
 }
 
 /// Loads the senders in `dir`. What is refused is logged with its reason, and the others run; a directory in which
@@ -74,7 +97,7 @@ pub(crate) async fn load(
         let lines = report.refused.iter().map(|r| format!("\n  {}: {}", r.path.display(), r.reason));
         return Err(SendersError::None { dir: dir.to_owned(), refused: lines.collect() });
     }
-    Ok(Senders { channels: report.senders.into_iter().map(channel).collect(), directory })
+    Ok(Senders { channels: report.senders.into_iter().map(channel).collect(), directory, sandbox })
 }
 
 fn channel(loaded: LoadedSender) -> Channel {
@@ -104,19 +127,23 @@ fn tell(report: &LoadReport) {
 }
 
 impl Senders {
-    /// The channels, and what becomes of them until `stop`.
-    pub(crate) fn watch(self, stop: CancellationToken) -> (Vec<Channel>, mpsc::Receiver<Change>) {
+    /// Gives `worker` the senders, and what becomes of them until `stop`; with the numbers of both.
+    pub(crate) fn join(self, worker: Worker, stop: CancellationToken) -> (Worker, metrics::senders::Senders) {
+        let Self { channels, directory, sandbox } = self;
+        let loaded = Arc::new(Loaded::default());
+        loaded.set(&directory);
+        let numbers = metrics::senders::Senders { sandbox, loaded: loaded.clone(), activity: worker.activity() };
         let (changes, changed) = mpsc::channel(CHANGES);
         tokio::spawn(async move {
             // Whoever waited for changes is gone, or told to stop: then there is nothing to watch for.
-            stop.run_until_cancelled(watch(self.directory, changes)).await;
+            stop.run_until_cancelled(watch(directory, changes, &loaded)).await;
         });
-        (self.channels, changed)
+        (channels.into_iter().fold(worker.changes(changed), Worker::channel), numbers)
     }
 }
 
 /// Looks at the directory again and again, and says what changed. Returns when nobody listens any more.
-async fn watch(mut directory: SenderDirectory, changes: mpsc::Sender<Change>) {
+async fn watch(mut directory: SenderDirectory, changes: mpsc::Sender<Change>, loaded: &Loaded) {
     let mut unreadable = false;
     loop {
         tokio::time::sleep(LOOK).await;
@@ -131,6 +158,7 @@ async fn watch(mut directory: SenderDirectory, changes: mpsc::Sender<Change>) {
             }
         };
         unreadable = false;
+        loaded.set(&directory);
         tell(&report);
         let put = report.senders.into_iter().map(|loaded| Change::Put(channel(loaded)));
         for change in report.removed.into_iter().map(Change::Remove).chain(put) {
