@@ -14,6 +14,7 @@ mod hooks;
 mod hostile;
 mod kill;
 mod languages;
+mod metrics;
 mod queue;
 mod refusals;
 mod reload;

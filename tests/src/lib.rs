@@ -9,6 +9,7 @@ pub mod bench;
 pub mod build;
 pub mod command;
 pub mod example;
+pub mod metrics;
 pub mod process;
 pub mod provider;
 pub mod rest;

@@ -19,7 +19,7 @@ pub struct Pusher {
     pub api: String,
     /// Where the Periodic server is, as a URL; empty for a worker.
     pub periodic: String,
-    /// Where the operator listener is; empty for a worker.
+    /// Where the operator listener is.
     pub admin: String,
 }
 
@@ -61,7 +61,7 @@ impl Pusher {
     pub async fn try_worker(server: &Self, senders: &Path) -> Result<Self, String> {
         let senders = senders.to_string_lossy();
         let args = ["worker", "--senders", &senders, "--periodic", &server.periodic, "--api", &server.api];
-        Self::start(&args, &[]).await
+        Self::start(&[&args[..], &["--admin", "127.0.0.1:0"]].concat(), &[]).await
     }
 
     /// Any `pusher` command that prints `ready` when it is.

@@ -7,14 +7,15 @@
 //! How it fits: `routes` names every path and sends it to a handler; `pushers`, `bulk` and `senders` hold the handlers,
 //! one short function an operation. A request is read by `path` (names in the path), `form` (Go's `req.Form`), `binding`
 //! (the form, multipart and JSON bodies of push and pushall, with `json` and `json_syntax` for the last) or `bulk_line`
-//! (a line of many); answers are written by `reply` and `error`. Before them all stand `gate`, `limits` and [`auth`], in
-//! this order. [`openapi`] describes all of it for programs. Nothing here knows a store or a queue: all work is done by
+//! (a line of many); answers are written by `reply` and `error`. Before them all stand `counts`, `gate`, `limits` and
+//! [`auth`], in this order. [`openapi`] describes all of it for programs. Nothing here knows a store or a queue: all work is done by
 //! [`pusher_core::Service`].
 
 pub mod auth;
 mod binding;
 mod bulk;
 mod bulk_line;
+mod counts;
 mod error;
 mod form;
 mod gate;
@@ -29,6 +30,7 @@ mod routes;
 mod senders;
 
 pub use auth::Auth;
+pub use counts::{OperationCounts, RequestCounts};
 pub use gate::Gate;
 pub use limits::{Limits, MAX_TARGET_BYTES};
 pub use openapi::openapi;

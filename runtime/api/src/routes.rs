@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::{self, Auth, Scope};
+use crate::counts::{Counter, RequestCounts};
 use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::limits::{Guard, Limits};
@@ -31,6 +32,8 @@ pub struct Options {
     /// A gate of your own, to close it when the server stops; it, and not `limits.concurrent`, says then how many
     /// requests are served at once. Default: one that is never closed.
     pub gate: Option<Gate>,
+    /// Counts what is asked and how it is answered. Default: nothing is counted.
+    pub counts: Option<RequestCounts>,
 }
 
 impl From<Limits> for Options {
@@ -46,23 +49,26 @@ impl From<Limits> for Options {
 /// that are being served when the server stops are the server's to wait for (axum's graceful shutdown does, and
 /// [`Gate::close`]).
 pub fn router(service: Service, options: impl Into<Options>) -> Router {
-    let Options { limits, auth, gate } = options.into();
+    let Options { limits, auth, gate, counts } = options.into();
     let gate = gate.unwrap_or_else(|| Gate::new(limits.concurrent));
     // The guard is before the signature: reading the body that is signed takes room and time.
-    let served = |router: Router<Arc<Api>>, limits: &Limits| {
-        let router = match &auth {
-            Some(auth) => router.layer(auth.clone().body(limits.body).scope(needed_scope)),
-            None => router,
-        };
-        router.layer(Guard::new(gate.clone(), limits))
+    let signed = |router: Router<Arc<Api>>, limits: &Limits| match &auth {
+        Some(auth) => router.layer(auth.clone().body(limits.body).scope(needed_scope)),
+        None => router,
+    };
+    // Two layers as one: each that is put on by itself costs every request an allocation.
+    let guarded = |router: Router<Arc<Api>>, gate: Gate, limits: &Limits| {
+        router.layer((Counter(counts.clone()), Guard::new(gate, limits)))
     };
     let router = Router::from(documented())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(async || ApiError::NoSuchPage);
     let of_bulk = limits.of_bulk();
     let bulk = Router::from(documented_bulk()).method_not_allowed_fallback(method_not_allowed);
-    let bulk = served(bulk, &of_bulk).layer(Guard::new(Gate::new(of_bulk.concurrent), &of_bulk));
-    served(router, &limits).merge(bulk).with_state(Arc::new(Api { service, limits }))
+    let bulk = signed(bulk, &of_bulk).layer(Guard::new(gate.clone(), &of_bulk));
+    let bulk = guarded(bulk, Gate::new(of_bulk.concurrent), &of_bulk);
+    let router = guarded(signed(router, &limits), gate, &limits);
+    router.merge(bulk).with_state(Arc::new(Api { service, limits }))
 }
 
 /// What a request needs to be allowed: sending has a scope of its own.

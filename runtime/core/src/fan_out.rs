@@ -5,6 +5,8 @@
 //! where the last one ended. A page's jobs are durable before the cursor moves past them: what dies in between submits
 //! the page again, and those of its jobs that still wait are the same jobs.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use async_trait::async_trait;
 
 use crate::job_name::JobName;
@@ -85,6 +87,7 @@ impl Service {
             let jobs = self.jobs_of_page(&page, request).await?;
             let pushed = jobs.len() as u64;
             self.queue.submit(jobs).await.into_iter().collect::<Result<(), QueueError>>()?;
+            self.accepted.fanned_out.fetch_add(pushed, Relaxed);
             let done = page.len() < size;
             fan_out =
                 FanOut { after: page.into_iter().next_back().or(fan_out.after), pushed: fan_out.pushed + pushed, done };

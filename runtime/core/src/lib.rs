@@ -5,6 +5,7 @@
 //! [`Sender`], [`Pushers`]), and what can be done with them ([`Service`]: create, tag, push, pushall, cancel, fan out; [`RetryPolicy`]).
 //! It opens no socket and no file and reads no clock, so every rule here can be tested without any of them.
 
+mod accepted;
 mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -12,6 +13,7 @@ mod cursor;
 mod digest;
 mod fan_out;
 pub mod gojson;
+mod histogram;
 mod job_name;
 mod message;
 mod ports;
@@ -21,9 +23,11 @@ mod service;
 pub mod signing;
 mod words;
 
+pub use accepted::Accepted;
 pub use change::{Applied, Change, ContactFields, Limit, MAX_SENDERS, MAX_TAGS, PusherChange, PusherFields};
 pub use cursor::{Cursor, CursorError};
 pub use fan_out::{FanOut, FanOutProgress, FanOutRequest, FanOuts, MAX_FAN_OUT_PAGE};
+pub use histogram::{Distribution, Histogram};
 pub use job_name::{JobName, NameError};
 pub use message::{Failure, Fault, Message, Outcome, SendError};
 pub use ports::{

@@ -1,10 +1,12 @@
 //! What can be done: each operation of the API as one function over the ports.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use async_trait::async_trait;
 use serde::Serialize;
 
+use crate::accepted::{Accepted, AcceptedCounts};
 use crate::change::{Applied, Change, ContactFields, Limit, PusherChange, PusherFields};
 use crate::cursor::Cursor;
 use crate::fan_out::{FanOutProgress, FanOutRequest, FanOuts};
@@ -56,6 +58,7 @@ pub struct Service {
     pub(crate) fan_outs: Option<Arc<dyn FanOuts>>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) prefix: Prefix,
+    pub(crate) accepted: Arc<AcceptedCounts>,
 }
 
 /// The workload of a pushall job: keys in Go's order, `tag` there even when empty.
@@ -69,7 +72,7 @@ impl Service {
     /// Operations that keep recipients in `storer` and submit jobs to `queue` under `prefix`.
     #[must_use]
     pub fn new(storer: Arc<dyn Storer>, queue: Arc<dyn Queue>, prefix: Prefix) -> Self {
-        Self { storer, search: None, fan_outs: None, queue, prefix }
+        Self { storer, search: None, fan_outs: None, queue, prefix, accepted: Arc::default() }
     }
 
     /// The same operations, with `search` to find recipients by what they are.
@@ -83,6 +86,12 @@ impl Service {
     #[must_use]
     pub fn with_fan_outs(self, fan_outs: Arc<dyn FanOuts>) -> Self {
         Self { fan_outs: Some(fan_outs), ..self }
+    }
+
+    /// How many pushes this service and its clones have accepted.
+    #[must_use]
+    pub fn accepted(&self) -> Accepted {
+        self.accepted.read()
     }
 
     /// The recipient, if there is one.
@@ -206,7 +215,9 @@ impl Service {
             Some(_) => {}
         }
         let name = JobName::for_push(&request.pusher, &request.data);
-        self.submit(&request.sender, name, request.data, request.sched_at).await
+        let name = self.submit(&request.sender, name, request.data, request.sched_at).await?;
+        self.accepted.pushes.fetch_add(1, Relaxed);
+        Ok(name)
     }
 
     /// Accepts one message to every recipient that has `sender` and, unless it is empty, `tag`. The job waits for a
@@ -225,7 +236,9 @@ impl Service {
             .map_err(|e| StoreError::Failed(format!("the workload has no JSON form: {e}")))?;
         let name = JobName::for_pushall(sender, &workload);
         self.begin_anew(&name).await?;
-        self.submit(&pushall_sender(), name, workload, sched_at).await
+        let name = self.submit(&pushall_sender(), name, workload, sched_at).await?;
+        self.accepted.pushalls.fetch_add(1, Relaxed);
+        Ok(name)
     }
 
     /// Cancels a push (`sender` as it was pushed to) or a pushall (`sender` = `pushall`) that has not gone out. One that

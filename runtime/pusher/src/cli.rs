@@ -84,7 +84,7 @@ pub(crate) struct ServeArgs {
     /// Where the embedded Periodic server listens [default: unix:///tmp/periodic.sock]
     #[arg(long, env = "PUSHER_PERIODIC_LISTEN", value_name = "URL")]
     periodic_listen: Option<String>,
-    /// Where /livez, /readyz, /docs/ and /openapi.json listen [default: 127.0.0.1:6060]
+    /// Where /livez, /readyz, /metrics, /docs/ and /openapi.json listen [default: 127.0.0.1:6060]
     #[arg(long, env = "PUSHER_ADMIN", value_name = "HOST:PORT")]
     admin: Option<String>,
     /// What stands before a sender's name in its Periodic func [default: "pusher:"]
@@ -129,6 +129,9 @@ pub(crate) struct WorkArgs {
     /// The API server that answers senders' questions about pushers [default: http://localhost:6000]
     #[arg(long, env = "PUSHER_API", value_name = "URL", alias = "pusher_host")]
     api: Option<String>,
+    /// Where /livez, /readyz and /metrics listen [default: nowhere]
+    #[arg(long, env = "PUSHER_ADMIN", value_name = "HOST:PORT")]
+    admin: Option<String>,
     /// How many messages may be being sent at once [default: 256]
     #[arg(long, env = "PUSHER_SIZE", value_name = "N")]
     size: Option<usize>,
@@ -173,6 +176,7 @@ impl From<WorkArgs> for WorkSettings {
             cache: args.cache,
             periodic: args.periodic,
             api: args.api,
+            admin: args.admin,
             size: args.size,
             prefix: args.prefix,
             key,

@@ -154,6 +154,7 @@ pub struct WorkSettings {
     pub cache: Option<PathBuf>,
     pub periodic: Option<String>,
     pub api: Option<String>,
+    pub admin: Option<String>,
     pub size: Option<usize>,
     pub prefix: Option<String>,
     pub key: Option<String>,
@@ -229,6 +230,8 @@ pub struct WorkConfig {
     pub api: Url,
     /// What to sign requests to it with, if it has keys.
     pub credentials: Option<Credentials>,
+    /// Where the operator listener listens, `host:port`; `None`: there is none.
+    pub admin: Option<String>,
     /// Messages sent at once in all.
     pub size: usize,
     /// The func prefix.
@@ -306,6 +309,7 @@ impl WorkConfig {
             cache: said.cache.or(file.cache),
             periodic: endpoint("--periodic", said.periodic.or(file.periodic).as_deref().unwrap_or(DEFAULT_PERIODIC))?,
             api: api::address(said.api.or(file.api))?,
+            admin: said.admin.or(file.admin).map(|admin| host_port("--admin", admin)).transpose()?,
             size: size(said.size.or(file.size))?,
             prefix: prefix(said.prefix.or(file.prefix))?,
             credentials,
@@ -321,9 +325,12 @@ fn endpoint(name: &'static str, url: &str) -> Result<Endpoint, ConfigError> {
     })
 }
 
-/// `host:port`, also with the scheme that a person might put before it.
 fn address(name: &'static str, said: Option<String>, default: &str) -> Result<String, ConfigError> {
-    let Some(said) = said else { return Ok(default.to_owned()) };
+    said.map_or_else(|| Ok(default.to_owned()), |said| host_port(name, said))
+}
+
+/// `host:port`, also with the scheme that a person might put before it.
+fn host_port(name: &'static str, said: String) -> Result<String, ConfigError> {
     let bare = said.strip_prefix("http://").unwrap_or(&said).trim_end_matches('/');
     match bare.rsplit_once(':') {
         Some((_, port)) if port.parse::<u16>().is_ok() => Ok(bare.to_owned()),
@@ -363,6 +370,20 @@ mod tests {
         assert_eq!((config.host.as_str(), config.prefix.as_str()), ("localhost:7000", "said:"));
         assert_eq!(config.admin, DEFAULT_ADMIN);
         assert!(matches!(config.periodic, PeriodicChoice::Embedded(_)));
+    }
+
+    #[test]
+    fn a_worker_has_an_operator_listener_only_if_it_is_told_where() {
+        let resolve = |said: Option<&str>, file: &str| {
+            let said = WorkSettings { admin: said.map(Into::into), ..WorkSettings::default() };
+            let file = toml::from_str(&format!("[worker]\nsenders = \"s\"\n{file}")).unwrap();
+            WorkConfig::resolve(said, file).map(|config| config.admin).map_err(|error| error.to_string())
+        };
+        assert_eq!(resolve(None, ""), Ok(None));
+        assert_eq!(resolve(None, "admin = \"localhost:1\""), Ok(Some("localhost:1".into())));
+        assert_eq!(resolve(Some("http://localhost:2/"), "admin = \"localhost:1\""), Ok(Some("localhost:2".into())));
+        let error = resolve(Some("nowhere"), "").unwrap_err();
+        assert!(error.starts_with("--admin \"nowhere\" is not valid: give HOST:PORT"), "{error}");
     }
 
     #[test]

@@ -52,6 +52,28 @@ impl Connections {
     }
 }
 
+/// Why a listener cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{flag}: cannot listen on {address}: {reason}; stop what listens there, or choose another address")]
+pub struct ListenError {
+    /// Which setting says where.
+    pub flag: &'static str,
+    /// Where.
+    pub address: String,
+    /// Why not.
+    pub reason: io::Error,
+}
+
+/// Listens at `address` (`host:port`), which the setting `flag` says.
+pub(crate) async fn listen(flag: &'static str, address: &str) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address).await.map_err(|reason| ListenError { flag, address: address.to_owned(), reason })
+}
+
+/// The URL of what listens there: with port 0 the system chose one.
+pub(crate) fn url(listener: &TcpListener) -> String {
+    listener.local_addr().map_or_else(|error| error.to_string(), |address| format!("http://{address}"))
+}
+
 /// Serves `router` until `stop`, and then what has begun until it is answered.
 pub(crate) async fn serve(listener: TcpListener, router: Router, connections: Connections, stop: CancellationToken) {
     let mut open = JoinSet::new();

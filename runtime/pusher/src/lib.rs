@@ -14,6 +14,7 @@
 //! | [`sandbox`] | components as senders |
 //! | [`client`] | a typed client of the REST API |
 //! | [`adapters`] | a Periodic server or client as the queue |
+//! | [`operator`], [`metrics`] | what a monitoring system asks, as a `Router` |
 //! | [`serve`], [`work`] | what `pusher serve` and `pusher worker` do, callable |
 
 pub use periodic;
@@ -28,6 +29,7 @@ pub mod adapters;
 pub mod config;
 mod docs;
 mod http;
+pub mod metrics;
 mod open_files;
 pub mod operator;
 pub mod senders;

@@ -1,5 +1,5 @@
-//! The operator listener: is the process alive, is it ready for requests, and what its API is. A port of its own, because
-//! browsers refuse to open port 6000 and because it need not be reachable from where the API is.
+//! The operator listener: is the process alive, is it ready for its work, and what it does, in numbers. A port of its own,
+//! because browsers refuse to open port 6000 and because it need not be reachable from where the API is.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 
-use crate::docs;
+use crate::metrics::{self, Source};
 
 /// Says whether the process can do its work.
 #[async_trait]
@@ -19,11 +19,10 @@ pub trait Ready: Send + Sync {
     async fn ready(&self) -> Result<Option<String>, String>;
 }
 
-/// `/livez` (200 while the process runs), `/readyz` (200, or 503 with the reason), and the description of the API that is
-/// served at `api` (a URL): `/openapi.json` and the page `/docs/`.
-pub fn router(ready: Arc<dyn Ready>, api: &str) -> Router {
+/// `/livez` (200 while the process runs), `/readyz` (200, or 503 with the reason), and `/metrics` of these sources.
+pub fn router(ready: Arc<dyn Ready>, sources: Vec<Arc<dyn Source>>) -> Router {
     let probes = Router::new().route("/livez", get(async || "alive\n")).route("/readyz", get(readyz));
-    probes.with_state(ready).merge(docs::router(api))
+    probes.with_state(ready).merge(metrics::router(sources))
 }
 
 async fn readyz(State(ready): State<Arc<dyn Ready>>) -> (StatusCode, String) {

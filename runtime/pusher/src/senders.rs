@@ -15,6 +15,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use pusher_core::{Pushers, SenderName};
@@ -24,6 +25,8 @@ use pusher_sandbox::{
 use pusher_worker::{Change, Channel, Worker, WorkerOptions};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+use crate::metrics;
 
 /// How long between two looks at the directory; what is found twice is taken up.
 const LOOK: Duration = Duration::from_millis(500);
@@ -85,6 +88,7 @@ pub struct Senders {
     /// Those that are there at the start.
     channels: Vec<Channel>,
     directory: SenderDirectory,
+    sandbox: Sandbox,
     /// What was refused at the start.
     refused: Vec<Refused>,
 }
@@ -117,7 +121,7 @@ impl Senders {
         }
         tell(&report);
         let channels = report.senders.into_iter().map(channel).collect();
-        Ok(Self { channels, directory, refused: report.refused })
+        Ok(Self { channels, directory, sandbox, refused: report.refused })
     }
 
     /// The same, for whoever has nothing else to run.
@@ -139,15 +143,24 @@ impl Senders {
     /// instead of [`Worker::changes`], of which there is one.
     #[must_use]
     pub fn add_to(self, worker: Worker, stop: CancellationToken) -> Worker {
+        self.join(worker, stop).0
+    }
+
+    /// The same, with the numbers of both for whoever watches.
+    pub(crate) fn join(self, worker: Worker, stop: CancellationToken) -> (Worker, metrics::senders::Senders) {
+        let Self { channels, directory, sandbox, refused: _ } = self;
+        let loaded = Arc::new(Loaded::default());
+        loaded.set(&directory);
+        let numbers = metrics::senders::Senders { sandbox, loaded: loaded.clone(), activity: worker.activity() };
         let taken = Taken(worker.names().cloned().collect());
         let (changes, changed) = mpsc::channel(CHANGES);
-        let channels = self.channels.into_iter().filter(|channel| taken.allows(channel.sender.name()));
+        let channels = channels.into_iter().filter(|channel| taken.allows(channel.sender.name()));
         let worker = channels.fold(worker.changes(changed), Worker::channel);
         tokio::spawn(async move {
             // Whoever waited for changes is gone, or told to stop: then there is nothing to watch for.
-            stop.run_until_cancelled(watch(self.directory, taken, changes)).await;
+            stop.run_until_cancelled(watch(directory, taken, changes, &loaded)).await;
         });
-        worker
+        (worker, numbers)
     }
 }
 
@@ -161,6 +174,25 @@ impl Taken {
             tracing::error!(sender = %name, "the name is that of a sender in the program; the one in the directory is not run");
         }
         !taken
+    }
+}
+
+/// How many senders there are, and how many files that were to be one and are not. For whoever watches.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    senders: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Loaded {
+    fn set(&self, directory: &SenderDirectory) {
+        self.senders.store(directory.loaded() as u64, Relaxed);
+        self.refused.store(directory.refused() as u64, Relaxed);
+    }
+
+    /// Those loaded and those refused.
+    pub(crate) fn read(&self) -> (u64, u64) {
+        (self.senders.load(Relaxed), self.refused.load(Relaxed))
     }
 }
 
@@ -191,7 +223,7 @@ fn tell(report: &LoadReport) {
 }
 
 /// Looks at the directory again and again, and says what changed. Returns when nobody listens any more.
-async fn watch(mut directory: SenderDirectory, taken: Taken, changes: mpsc::Sender<Change>) {
+async fn watch(mut directory: SenderDirectory, taken: Taken, changes: mpsc::Sender<Change>, loaded: &Loaded) {
     let mut unreadable = false;
     loop {
         tokio::time::sleep(LOOK).await;
@@ -206,6 +238,7 @@ async fn watch(mut directory: SenderDirectory, taken: Taken, changes: mpsc::Send
             }
         };
         unreadable = false;
+        loaded.set(&directory);
         tell(&report);
         let put = report.senders.into_iter().filter(|loaded| taken.allows(loaded.sender.name()));
         let put = put.map(|loaded| Change::Put(channel(loaded)));

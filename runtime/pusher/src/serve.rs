@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::Router;
 use periodic::transport::BindError;
 use periodic::{Client, ClientOptions, Connect, Handle, JobStoreError, Listener, Server, ServerOptions, SystemClock};
-use pusher_api::{Gate, Options};
+use pusher_api::{Gate, Options, RequestCounts};
 use pusher_core::{Queue, Service, Storer};
 use pusher_store::{OpenError, SearchIndex, SearchStatus, Store, StoreOptions};
 use pusher_worker::{Worker, WorkerOptions};
@@ -19,10 +18,16 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::{EmbeddedQueue, RemoteQueue};
-use crate::config::{Connections, PeriodicChoice, ServeConfig};
+use crate::config::{PeriodicChoice, ServeConfig};
+use crate::http::listen;
+use crate::metrics::Source;
+use crate::metrics::process::Process;
+use crate::metrics::server::{Jobs, Server as ServerNumbers};
 use crate::operator::{self, Ready};
 use crate::senders::{Senders, SendersConfig, SendersError};
-use crate::{http, open_files};
+use crate::{docs, http, open_files};
+
+pub use crate::http::ListenError;
 
 /// The search index's directory in the work directory.
 const SEARCH_DIR: &str = "search-index";
@@ -52,15 +57,8 @@ pub enum ServeError {
     #[error("--periodic-listen: {0}")]
     Periodic(#[from] BindError),
     /// An HTTP server cannot listen.
-    #[error("{flag}: cannot listen on {address}: {reason}; stop what listens there, or choose another address")]
-    Listen {
-        /// Which setting.
-        flag: &'static str,
-        /// Where.
-        address: String,
-        /// Why.
-        reason: std::io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The senders cannot be run.
     #[error(transparent)]
     Senders(#[from] SendersError),
@@ -91,6 +89,15 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
         .with_search(search.clone())
         .with_fan_outs(store.clone());
 
+    let requests = RequestCounts::new();
+    let numbers = ServerNumbers {
+        requests: requests.clone(),
+        service: service.clone(),
+        store: store.clone(),
+        jobs: periodic.handle().map(|handle| Jobs::new(handle, config.prefix.clone())),
+    };
+    let mut sources: Vec<Arc<dyn Source>> = vec![Arc::new(Process), Arc::new(numbers)];
+
     let stop_worker = CancellationToken::new();
     let worker = match &config.senders {
         Some(dir) => {
@@ -99,7 +106,8 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
             let senders = Senders::load_some(senders, Arc::new(service.clone())).await?;
             let options =
                 WorkerOptions { prefix: config.prefix.clone(), size: config.size, ..WorkerOptions::default() };
-            let worker = senders.add_to(Worker::new(connector, queue, options), stop_worker.clone());
+            let (worker, numbers) = senders.join(Worker::new(connector, queue, options), stop_worker.clone());
+            sources.push(Arc::new(numbers));
             say(&format!("senders: {}", worker.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
             Some(tokio::spawn(worker.run(stop_worker.clone())))
         }
@@ -108,15 +116,16 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
 
     let stop_operator = CancellationToken::new();
     let parts = Parts { store: store.clone(), search: search.clone(), periodic: periodic.probe(), stop: stop.clone() };
-    let api_url = format!("http://{}", address(&api_listener));
+    let api_url = http::url(&api_listener);
     say(&format!("api: {api_url}"));
-    say(&format!("operator: http://{}", address(&admin_listener)));
-    let operator = operator::router(Arc::new(parts), &api_url);
-    let operator = serve_http(admin_listener, operator, connections, &stop_operator);
+    say(&format!("operator: {}", http::url(&admin_listener)));
+    let operator = operator::router(Arc::new(parts), sources).merge(docs::router(&api_url));
+    let operator = tokio::spawn(http::serve(admin_listener, operator, connections, stop_operator.clone()));
     let gate = Gate::new(config.limits.concurrent);
-    let options = Options { limits: config.limits, auth: config.auth, gate: Some(gate.clone()) };
+    let (limits, auth) = (config.limits, config.auth);
+    let options = Options { limits, auth, gate: Some(gate.clone()), counts: Some(requests) };
     let (stop_api, router) = (CancellationToken::new(), pusher_api::router(service, options));
-    let api = serve_http(api_listener, router, connections, &stop_api);
+    let api = tokio::spawn(http::serve(api_listener, router, connections, stop_api.clone()));
     say("ready");
 
     stop.cancelled().await;
@@ -177,6 +186,14 @@ impl Periodic {
         }
     }
 
+    /// The embedded server.
+    fn handle(&self) -> Option<Handle> {
+        match self {
+            Self::Embedded { server, .. } => Some(server.handle()),
+            Self::External { .. } => None,
+        }
+    }
+
     async fn stop(self) {
         match self {
             Self::Embedded { server, accepting } => {
@@ -222,10 +239,6 @@ impl Ready for Parts {
     }
 }
 
-async fn listen(flag: &'static str, address: &str) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).await.map_err(|reason| ServeError::Listen { flag, address: address.to_owned(), reason })
-}
-
 /// Without keys, whoever reaches the API may do everything.
 fn warn_of_strangers(listener: &TcpListener, has_keys: bool) {
     if let Ok(address) = listener.local_addr()
@@ -236,22 +249,8 @@ fn warn_of_strangers(listener: &TcpListener, has_keys: bool) {
     }
 }
 
-/// Where it listens in fact: with port 0 the system chose one.
-fn address(listener: &TcpListener) -> String {
-    listener.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string())
-}
-
-fn serve_http(
-    listener: TcpListener,
-    router: Router,
-    connections: Connections,
-    stop: &CancellationToken,
-) -> JoinHandle<()> {
-    tokio::spawn(http::serve(listener, router, connections, stop.clone()))
-}
-
 /// Waits for a part to end by itself, then ends it.
-async fn drain(part: &str, limit: Duration, mut task: JoinHandle<()>) {
+pub(crate) async fn drain(part: &str, limit: Duration, mut task: JoinHandle<()>) {
     match timeout(limit, &mut task).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(part, %error, "ended badly"),

@@ -1,15 +1,22 @@
-//! What `pusher worker` does: takes jobs from a Periodic server and runs the senders in a directory.
+//! What `pusher worker` does: takes jobs from a Periodic server and runs the senders in a directory; and, if it is told
+//! where, tells operators how it is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use periodic::ClientOptions;
 use pusher_client::{Client, ClientError, Options};
-use pusher_worker::{Worker, WorkerOptions};
+use pusher_worker::{Activity, Worker, WorkerOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::RemoteQueue;
-use crate::config::WorkConfig;
+use crate::config::{Connections, WorkConfig};
+use crate::http::{self, ListenError, listen};
+use crate::metrics::process::Process;
+use crate::operator::{self, Ready};
 use crate::senders::{Senders, SendersConfig, SendersError};
+use crate::serve::drain;
 
 /// Why the worker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +27,9 @@ pub enum WorkError {
     /// There are no senders to run.
     #[error(transparent)]
     Senders(#[from] SendersError),
+    /// The operator listener cannot listen.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
 }
 
 /// Runs a worker until `stop`. `say` is given a line for each thing a person wants to know, and `ready` last. Neither
@@ -28,6 +38,10 @@ pub enum WorkError {
 /// # Errors
 /// [`WorkError`], before `ready`.
 pub async fn run(config: WorkConfig, stop: CancellationToken, say: impl Fn(&str)) -> Result<(), WorkError> {
+    let admin_listener = match &config.admin {
+        Some(address) => Some(listen("--admin", address).await?),
+        None => None,
+    };
     let options = Options { credentials: config.credentials, ..Options::default() };
     let client = Client::new(config.api, options)?;
     let senders = SendersConfig { dir: config.senders, hooks: config.hooks, cache: config.cache, size: config.size };
@@ -35,10 +49,52 @@ pub async fn run(config: WorkConfig, stop: CancellationToken, say: impl Fn(&str)
     let endpoint = Arc::new(config.periodic.clone());
     let queue = RemoteQueue(periodic::Client::new(endpoint.clone(), ClientOptions::default()));
     let options = WorkerOptions { prefix: config.prefix, size: config.size, ..WorkerOptions::default() };
-    let worker = senders.add_to(Worker::new(endpoint, Arc::new(queue), options), stop.clone());
+    let (worker, numbers) = senders.join(Worker::new(endpoint, Arc::new(queue), options), stop.clone());
     say(&format!("taking jobs from {}", config.periodic));
     say(&format!("senders: {}", worker.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
+    let stop_operator = CancellationToken::new();
+    let operator = admin_listener.map(|listener| {
+        say(&format!("operator: {}", http::url(&listener)));
+        let parts = Parts { activity: worker.activity(), server: config.periodic.to_string(), stop: stop.clone() };
+        let router = operator::router(Arc::new(parts), vec![Arc::new(Process), Arc::new(numbers)]);
+        tokio::spawn(http::serve(listener, router, Connections::default(), stop_operator.clone()))
+    });
     say("ready");
     worker.run(stop).await;
+    stop_operator.cancel();
+    if let Some(operator) = operator {
+        drain("the operator listener", Duration::from_secs(1), operator).await;
+    }
     Ok(())
+}
+
+/// What must work for `/readyz` to say so.
+struct Parts {
+    activity: Activity,
+    /// The Periodic server, as a URL.
+    server: String,
+    stop: CancellationToken,
+}
+
+#[async_trait]
+impl Ready for Parts {
+    async fn ready(&self) -> Result<Option<String>, String> {
+        if self.stop.is_cancelled() {
+            return Err("stopping".into());
+        }
+        let senders = self.activity.read();
+        let parked: Vec<_> =
+            senders.iter().filter(|(_, sender)| sender.is_parked).map(|(name, _)| name.as_str()).collect();
+        if senders.is_empty() {
+            return Err("there is no sender; put one into the directory of senders".into());
+        }
+        if parked.len() == senders.len() {
+            return Err(format!("every sender is parked ({}); the log says why", parked.join(", ")));
+        }
+        // Each sender has a connection of its own. One that came a moment ago may still be connecting.
+        if !senders.values().any(|sender| sender.is_connected) {
+            return Err(format!("the Periodic server at {} does not answer", self.server));
+        }
+        Ok((!parked.is_empty()).then(|| format!("parked: {}; the log says why", parked.join(", "))))
+    }
 }

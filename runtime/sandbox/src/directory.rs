@@ -57,6 +57,8 @@ struct Known {
     hook: Option<hooks::Entry>,
     /// The sender, if there is one.
     name: Option<SenderName>,
+    /// It could not be made one as it is now; then the sender, if there is one, is from before.
+    is_refused: bool,
 }
 
 impl SenderDirectory {
@@ -103,6 +105,18 @@ impl SenderDirectory {
         self.take_up(stamps).await
     }
 
+    /// How many senders there are.
+    #[must_use]
+    pub fn loaded(&self) -> usize {
+        self.known.values().filter(|known| known.name.is_some()).count()
+    }
+
+    /// How many files are refused as they are now, whether or not a sender goes on that was made of them before.
+    #[must_use]
+    pub fn refused(&self) -> usize {
+        self.known.values().filter(|known| known.is_refused).count()
+    }
+
     /// Stamps of all that is in the directory, and of what is elsewhere and was made part of a sender.
     async fn stamps(&self) -> Result<Stamps, LoadError> {
         let dir = self.dir.clone();
@@ -122,6 +136,7 @@ impl SenderDirectory {
             let path = candidate.path.clone();
             let known = before.remove(&path);
             let (files, name) = (candidate.files(), known.as_ref().and_then(|known| known.name.clone()));
+            let was_refused = known.as_ref().is_some_and(|known| known.is_refused);
             let read = self.blocking(move || Ok(stamp::look(files))).await?;
             let hook = candidate.hook.clone();
             if let Some(known) = known.filter(|known| known.stamps == read && known.hook == hook) {
@@ -131,14 +146,15 @@ impl SenderDirectory {
             let result = catalog::load(&self.shared, candidate).await;
             let again = read.keys().cloned().collect::<Vec<_>>();
             if self.blocking(move || Ok(stamp::look(again))).await? == read {
-                self.known.insert(path.clone(), Known { stamps: read, hook, name: name.clone() });
+                let is_refused = result.is_err();
+                self.known.insert(path.clone(), Known { stamps: read, hook, name: name.clone(), is_refused });
                 match result {
                     Ok(sender) => loaded.push(sender),
                     Err(reason) => report.refused.push(Refused { path, reason, stays: name }),
                 }
             } else {
                 // It is being written: whatever this was, it is not what will be there.
-                self.known.insert(path, Known { stamps: Stamps::new(), hook, name });
+                self.known.insert(path, Known { stamps: Stamps::new(), hook, name, is_refused: was_refused });
                 settled = false;
             }
         }
@@ -198,6 +214,7 @@ impl SenderDirectory {
                 }
                 if let Some(known) = self.known.get_mut(&path) {
                     known.name.clone_from(&stays);
+                    known.is_refused = true;
                 }
                 report.refused.push(Refused { path, reason, stays });
                 continue;

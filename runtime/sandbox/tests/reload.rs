@@ -124,8 +124,10 @@ async fn a_bad_version_is_refused_once_and_the_one_before_stays() {
         assert_eq!(refused.stays.as_ref().map(|name| name.as_str()), Some("a"));
         assert!(report.senders.is_empty() && report.removed.is_empty(), "{report:?}");
         assert!(is_nothing(&watched.settle().await), "said once");
+        assert_eq!((watched.senders.loaded(), watched.senders.refused()), (1, 1), "{reason}");
         watched.write(file, good);
         assert_eq!(names(&watched.settle().await), ["a"], "mended");
+        assert_eq!((watched.senders.loaded(), watched.senders.refused()), (1, 0), "{reason}");
     }
 }
 
@@ -181,6 +183,10 @@ async fn two_senders_that_exchange_their_names_both_go_on() {
     assert!(report.refused[0].reason.starts_with("the name \"x\" is taken by "), "{report:?}");
     assert_eq!(report.refused[0].stays.as_ref().map(|name| name.as_str()), Some("y"));
     assert!(report.senders.is_empty() && report.removed.is_empty(), "{report:?}");
+    assert_eq!((watched.senders.loaded(), watched.senders.refused()), (2, 1));
+    fs::remove_file(watched.dir.join("a.toml")).unwrap();
+    watched.settle().await;
+    assert_eq!((watched.senders.loaded(), watched.senders.refused()), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,7 @@
 //!  ├ index.rs      what it does to their indexes, gathered and written before the commit
 //!  ├ ranks.rs      how many recipients lie where in the list, so that any place of it is found at once
 //!  ├ changes.rs    the log of who changed, for the search index
+//!  ├ counts.rs     what is taken and committed, for whoever watches
 //!  ├ jobs.rs       what an operation does to the tables of jobs, and reading them
 //!  ├ recent/       the newest part of the indexes of jobs, in memory
 //!  ├ pusher_record.rs  how a recipient is encoded
@@ -24,6 +25,7 @@
 
 mod batch;
 mod changes;
+mod counts;
 mod error;
 mod fan_outs;
 mod index;
@@ -42,6 +44,7 @@ mod tables;
 mod tests;
 mod writer;
 
+pub use counts::{Commits, MapUse};
 pub use error::OpenError;
 pub use open::{DEFAULT_MAP_SIZE, StoreOptions};
 pub use search::{SearchIndex, SearchStatus};

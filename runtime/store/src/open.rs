@@ -8,6 +8,7 @@ use heed::byteorder::{BE, ByteOrder};
 use heed::{Env, EnvOpenOptions, WithoutTls};
 
 use crate::changes::{self, Progress};
+use crate::counts::CommitCounts;
 use crate::error::OpenError;
 use crate::keys::{JobHash, LAST_SEQ};
 use crate::recent::{Frontier, RECENT_JOBS, RecentJobs};
@@ -57,6 +58,7 @@ pub(crate) struct Opened {
     /// Random for every store, so that an index is not taken for that of another one.
     pub(crate) identity: [u8; 16],
     pub(crate) progress: Progress,
+    pub(crate) commits: CommitCounts,
     _lock: File,
 }
 
@@ -105,7 +107,7 @@ impl Opened {
                 .and_then(|dir| dir.sync_all())
                 .map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
         }
-        Ok((Self { env, tables, hash, identity, progress, _lock: lock }, recent))
+        Ok((Self { env, tables, hash, identity, progress, commits: CommitCounts::default(), _lock: lock }, recent))
     }
 }
 

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use periodic::{Job, JobOp, JobOpDone, JobStore, JobStoreError, Seq, StoredFunc};
 use pusher_core::{Applied, Cursor, Pusher, PusherChange, PusherId, PusherList, Scope, SenderName, StoreError, Storer};
 
-use crate::error::{OpenError, job_store_error};
+use crate::counts::{Commits, MapUse};
+use crate::error::{OpenError, job_store_error, store_error};
 use crate::open::{JobIndexing, Opened, StoreOptions};
 use crate::writer::{Operation, Writer};
 
@@ -47,6 +48,22 @@ impl Store {
     /// directory is free for another process when the store and its search index are dropped.
     pub async fn close(&self) {
         self.writer.close().await;
+    }
+
+    /// How much of its map is used. Reads a page of each table.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that cannot be read.
+    pub fn map_use(&self) -> Result<MapUse, StoreError> {
+        let Opened { env, tables, .. } = &*self.opened;
+        let used = env.read_txn().and_then(|txn| tables.used_bytes(&txn)).map_err(|error| store_error(&error))?;
+        Ok(MapUse { used, size: env.info().map_size as u64 })
+    }
+
+    /// What was committed so far.
+    #[must_use]
+    pub fn commits(&self) -> Commits {
+        self.opened.commits.read()
     }
 
     /// What the search index reads.

@@ -11,6 +11,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use periodic::{JobOp, JobOpDone, JobStoreError};
 use pusher_core::{Applied, PusherChange, StoreError};
@@ -250,8 +251,9 @@ fn write_batch(store: &Opened, kept: &mut Kept, mut batch: Vec<Box<dyn Request>>
 /// Carries requests out in one transaction; if that fails, each half of them in one of its own, and so on. One bad
 /// request among a thousand costs twenty commits that way, not a thousand.
 fn write_together(store: &Opened, kept: &mut Kept, requests: &mut [Box<dyn Request>]) {
+    let ops = requests.iter().map(|request| request.ops()).sum();
     let work = |txn: &mut Batch| requests.iter_mut().try_for_each(|request| request.run(txn));
-    let Err(reason) = transact(store, kept, work) else { return };
+    let Err(reason) = transact(store, kept, ops, work) else { return };
     tracing::warn!(requests = requests.len(), %reason, "a write failed");
     for request in requests.iter_mut() {
         request.forget(0);
@@ -273,24 +275,28 @@ fn write_one_by_one(store: &Opened, kept: &mut Kept, request: &mut dyn Request, 
         return request.fail_one(reason);
     }
     for index in 0..request.ops() {
-        if let Err(reason) = transact(store, kept, |txn| request.run_one(index, txn)) {
+        if let Err(reason) = transact(store, kept, 1, |txn| request.run_one(index, txn)) {
             request.forget(index);
             request.fail_one(reason);
         }
     }
 }
 
-/// Runs `work` in a transaction and commits it. A panic is an error like any other: the transaction is aborted and the
+/// Runs `work`, which is so many operations, in a transaction and commits it. A panic is an error like any other: the transaction is aborted and the
 /// thread goes on.
 fn transact(
     store: &Opened,
     kept: &mut Kept,
+    ops: usize,
     work: impl FnOnce(&mut Batch) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let attempt = AssertUnwindSafe(|| {
+        let begun = Instant::now();
         let mut batch = Batch::begin(store, kept).map_err(Failure::into_reason)?;
         work(&mut batch)?;
-        batch.commit().map_err(Failure::into_reason)
+        batch.commit().map_err(Failure::into_reason)?;
+        store.commits.count(ops, begun.elapsed());
+        Ok(())
     });
     catch_unwind(attempt)
         .unwrap_or_else(|panic| Err(StoreError::Failed(format!("its writer panicked: {}", said(&*panic)))))

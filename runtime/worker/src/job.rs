@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Channel;
+use crate::activity::Tally;
 use crate::pace::Pace;
 use crate::parking::Parking;
 
@@ -37,6 +38,7 @@ pub(crate) struct Runner {
     pace: Option<Pace>,
     stops: Stops,
     parking: Parking,
+    tally: Arc<Tally>,
     prefix: Prefix,
     queue: Arc<dyn Queue>,
     permits: Arc<Semaphore>,
@@ -47,17 +49,19 @@ impl Runner {
         channel: Channel,
         parking: Parking,
         stops: Stops,
+        tally: Arc<Tally>,
         prefix: Prefix,
         queue: Arc<dyn Queue>,
         permits: Arc<Semaphore>,
     ) -> Self {
         let pace = channel.rate.map(Pace::new);
-        Self { sender: channel.sender, retry: channel.retry, pace, stops, parking, prefix, queue, permits }
+        Self { sender: channel.sender, retry: channel.retry, pace, stops, parking, tally, prefix, queue, permits }
     }
 
     /// Waits for this message's time. `false`: it is to be given back instead.
     async fn wait_for_turn(&self) -> bool {
         let Some(pace) = &self.pace else { return true };
+        let _waiting = self.tally.waits();
         tokio::select! {
             () = tokio::time::sleep_until(pace.take(Instant::now())) => true,
             () = self.stops.retire.cancelled() => false,
@@ -86,6 +90,7 @@ impl Runner {
         let job = NewJob { key: key.clone(), workload, sched_at: 0 };
         match self.queue.submit(vec![job]).await.pop() {
             Some(Ok(())) => {
+                self.tally.buried();
                 tracing::error!(%sender, job = %key.name, attempts = letter.attempts, reason = letter.reason, "dead letter");
                 Answer::Done(Bytes::new())
             }
@@ -128,6 +133,8 @@ impl Handler for Runner {
         let started = Instant::now();
         let message = Message { id: name.clone(), sender: sender.clone(), pusher, data, attempt };
         let result = self.send(message).await;
+        let time = started.elapsed();
+        self.tally.sent(&result, time);
         if let Some(fault) = self.parking.note(&result) {
             tracing::error!(
                 %sender,
@@ -135,7 +142,7 @@ impl Handler for Runner {
                 "sender parked after ten crashes in a row: its messages wait; put a better version in its place, or start the worker again"
             );
         }
-        let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         match self.retry.judge(attempt, &result, chance()) {
             Verdict::Done => {
                 tracing::info!(%sender, job = %name, attempt, ms, "delivered");

@@ -2,10 +2,11 @@
 //!
 //! A [`Worker`] serves a set of [`Channel`]s. Each channel has a Periodic connection of its own with as many GRABs open
 //! as it may send at once ([`Channel::concurrency`]), so a slow or hostile sender fills its own connection and nobody
-//! else's. What happens to one job is in [`job`]; a sender that only crashes is taken out of service ([`parking`]); this
-//! file only joins channels to connections. Channels can come, go and be exchanged while it works ([`Change`]): a new
+//! else's. What happens to one job is in [`job`]; a sender that only crashes is taken out of service ([`parking`]); what
+//! there is to count is counted in [`activity`]; this file only joins channels to connections. Channels can come, go and be exchanged while it works ([`Change`]): a new
 //! version is a new connection, and the old one takes no more jobs and ends with the last message it has begun.
 
+mod activity;
 mod job;
 mod pace;
 mod parking;
@@ -23,6 +24,8 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::parking::Parking;
+
+pub use activity::{Activity, SendEnd, SenderActivity};
 
 /// A sender and how it is to be used. Native senders and components alike.
 #[derive(Clone)]
@@ -80,6 +83,7 @@ pub struct Worker {
     permits: Arc<Semaphore>,
     channels: Vec<Channel>,
     changes: Option<mpsc::Receiver<Change>>,
+    activity: Activity,
 }
 
 impl Worker {
@@ -88,7 +92,7 @@ impl Worker {
     #[must_use]
     pub fn new(connector: Arc<dyn Connect>, queue: Arc<dyn Queue>, options: WorkerOptions) -> Self {
         let permits = Arc::new(Semaphore::new(options.size.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { connector, queue, options, permits, channels: Vec::new(), changes: None }
+        Self { connector, queue, options, permits, channels: Vec::new(), changes: None, activity: Activity::default() }
     }
 
     /// Adds a channel.
@@ -108,6 +112,12 @@ impl Worker {
     /// The names of the channels it begins with.
     pub fn names(&self) -> impl Iterator<Item = &SenderName> {
         self.channels.iter().map(|channel| channel.sender.name())
+    }
+
+    /// What it does, to be read while it runs.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.activity.clone()
     }
 
     /// Serves the channels until `shutdown`, then takes no more jobs, lets what is being sent finish (up to
@@ -131,7 +141,7 @@ impl Worker {
                 () = shutdown.cancelled() => break,
                 change = change => match change {
                     Some(Change::Put(channel)) => serving.put(&self, channel, &shutdown),
-                    Some(Change::Remove(name)) => serving.remove(&name),
+                    Some(Change::Remove(name)) => serving.remove(&self, &name),
                     None => changes = None,
                 },
                 // With every sender parked there is nothing to do, but ending would only have a supervisor start it all
@@ -162,22 +172,26 @@ impl Serving {
             ..Default::default()
         };
         let func = Bytes::copy_from_slice(worker.options.prefix.func(&name).as_str().as_bytes());
+        let tally = worker.activity.of(&name);
         let runner = job::Runner::new(
             channel,
             Parking::new(retire.clone()),
             job::Stops { retire: retire.clone(), shutdown: shutdown.clone() },
+            Arc::clone(&tally),
             worker.options.prefix.clone(),
             worker.queue.clone(),
             worker.permits.clone(),
         );
         let served = grabber::Worker::new(worker.connector.clone(), options, vec![func], Arc::new(runner));
+        tally.begins(retire.clone(), served.connected());
         self.running.spawn(served.run_until_retired(retire.clone(), shutdown.clone()));
         if let Some(before) = self.retire.insert(name, retire) {
             before.cancel();
         }
     }
 
-    fn remove(&mut self, name: &SenderName) {
+    fn remove(&mut self, worker: &Worker, name: &SenderName) {
+        worker.activity.remove(name);
         if let Some(retire) = self.retire.remove(name) {
             retire.cancel();
         }

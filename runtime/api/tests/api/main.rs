@@ -6,6 +6,7 @@ mod auth;
 mod bad_input;
 mod bench;
 mod bulk;
+mod counts;
 mod failures;
 mod golden;
 mod limits;

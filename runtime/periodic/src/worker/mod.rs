@@ -7,6 +7,7 @@
 mod run;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -79,12 +80,30 @@ struct Stops {
     shutdown: CancellationToken,
 }
 
+/// Says whether a worker has its server. Cheap to clone; when the worker has ended, it has none.
+#[derive(Debug, Clone, Default)]
+pub struct Connected(Arc<AtomicBool>);
+
+impl Connected {
+    /// Is there a connection on which the server has answered? One that is silently gone counts until the server has not
+    /// answered for three times [`WorkerOptions::ping_interval`].
+    #[must_use]
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, connected: bool) {
+        self.0.store(connected, Ordering::Relaxed);
+    }
+}
+
 /// A worker that has yet to [`run`](Worker::run).
 pub struct Worker {
     connect: Arc<dyn Connect>,
     options: WorkerOptions,
     funcs: Vec<Bytes>,
     handler: Arc<dyn Handler>,
+    connected: Connected,
 }
 
 impl Worker {
@@ -96,7 +115,13 @@ impl Worker {
         funcs: Vec<Bytes>,
         handler: Arc<dyn Handler>,
     ) -> Self {
-        Self { connect, options, funcs, handler }
+        Self { connect, options, funcs, handler, connected: Connected::default() }
+    }
+
+    /// Whether it has its server, to be asked while it runs.
+    #[must_use]
+    pub fn connected(&self) -> Connected {
+        self.connected.clone()
     }
 
     /// Works until `shutdown` is cancelled; then takes no more jobs, lets those that run end (at most

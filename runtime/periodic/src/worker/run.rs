@@ -106,7 +106,9 @@ impl Run {
         let mut backoff = Backoff::new(self.worker.options.max_backoff);
         while !self.over() {
             let Some(link) = self.dial(stops, &mut backoff).await else { break };
-            if let Err(error) = self.session(link, stops, &mut backoff).await {
+            let ended = self.session(link, stops, &mut backoff).await;
+            self.worker.connected.set(false);
+            if let Err(error) = ended {
                 warn!(peer = self.worker.connect.peer(), %error, "worker disconnected");
             }
         }
@@ -207,6 +209,7 @@ impl Run {
                         self.packet(&mut session, packet);
                     }
                     heard = Instant::now();
+                    self.worker.connected.set(true);
                     backoff.reset();
                 }
                 Some(ended) = self.tasks.join_next_with_id() => {

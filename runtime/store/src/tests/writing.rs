@@ -103,3 +103,17 @@ async fn writes_that_come_together_share_a_commit() {
     assert_eq!(funcs(&store).await, [("f".into(), 1_000)]);
     assert_eq!(store.list(0, 0).await.unwrap().total, 1_000);
 }
+
+#[tokio::test]
+async fn commits_are_counted_with_what_they_had_and_only_if_they_came_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let before = store.map_use().unwrap();
+    store.writer().write(vec![Odd::Put("a"), Odd::Put("b"), Odd::Put("c")]).await;
+    store.writer().write(vec![Odd::Lose("d")]).await;
+    let commits = store.commits();
+    assert_eq!((commits.operations.count(), commits.operations.sum, commits.times.count()), (1, 3, 1));
+    assert!(commits.times.sum > 0, "{commits:?}");
+    let after = store.map_use().unwrap();
+    assert!(after.used > before.used && after.used < after.size, "{before:?} {after:?}");
+}
