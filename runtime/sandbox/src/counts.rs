@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pusher_core::SenderName;
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// How the places for sends ([`SandboxConfig::max_sends`](crate::SandboxConfig::max_sends)) are used at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub struct PoolUse {
     pub running: usize,
     /// How many wait: for a place here, or for one of their own sender's (`[limits] concurrency`).
     pub waiting: usize,
+    /// How many instances wait for the next message of their sender (`[limits] reuse`), which takes no place for sends:
+    /// at most [`SandboxConfig::max_idle`](crate::SandboxConfig::max_idle).
+    pub idle: usize,
 }
 
 /// How often a sender was answered that its manifest does not grant what it asked for, since it was loaded. A reload
@@ -63,18 +66,28 @@ impl Ledger {
     }
 }
 
-/// The places for sends over all senders: one for each instance that the engine's pool holds, so that the pool is never
-/// found empty.
+/// The places for sends over all senders, and those for idle instances: together one for each instance that the engine's
+/// pool holds, so that the pool is never found empty. A send has its place while it runs; its instance is given one for
+/// idle ones before the send's is given back, and gives it back when the next send has its own.
 #[derive(Debug)]
 pub(crate) struct Places {
     size: usize,
     free: Semaphore,
     waiting: AtomicUsize,
+    max_idle: usize,
+    for_idle: Arc<Semaphore>,
 }
 
 impl Places {
-    pub(crate) fn new(size: usize) -> Self {
-        Self { size, free: Semaphore::new(size), waiting: AtomicUsize::new(0) }
+    pub(crate) fn new(size: usize, max_idle: usize) -> Self {
+        let max_idle = max_idle.min(Semaphore::MAX_PERMITS);
+        let for_idle = Arc::new(Semaphore::new(max_idle));
+        Self { size, free: Semaphore::new(size), waiting: AtomicUsize::new(0), max_idle, for_idle }
+    }
+
+    /// A place for an instance that waits for the next message, if there is one: nobody waits for these.
+    pub(crate) fn for_idle(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.for_idle).try_acquire_owned().ok()
     }
 
     /// Waits for one of the sender's `own` places, then for one of these. In this order, so that who waits for its own
@@ -92,6 +105,7 @@ impl Places {
             size: self.size,
             running: self.size.saturating_sub(self.free.available_permits()),
             waiting: self.waiting.load(Relaxed),
+            idle: self.max_idle - self.for_idle.available_permits(),
         }
     }
 }

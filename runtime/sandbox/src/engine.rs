@@ -75,18 +75,19 @@ fn settings(pool: Option<&SandboxConfig>) -> Config {
     config
 }
 
-/// Room for as many instances as there may be sends at once, and for nothing less: an empty pool is an error, so what a
-/// component may hold times the number of components is what there is.
+/// Room for as many instances as there may be sends at once and idle ones besides, and for nothing less: an empty pool is an
+/// error, so what a component may hold times the number of components is what there is. An idle instance keeps the stack
+/// that it ran on, too.
 fn slots(sandbox: &SandboxConfig) -> PoolingAllocationConfig {
-    let sends = u32::try_from(sandbox.max_sends).unwrap_or(u32::MAX);
+    let instances = u32::try_from(sandbox.max_sends.saturating_add(sandbox.max_idle)).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(sends)
-        .total_stacks(sends)
-        .total_core_instances(sends.saturating_mul(MODULES_PER_COMPONENT))
+    pool.total_component_instances(instances)
+        .total_stacks(instances)
+        .total_core_instances(instances.saturating_mul(MODULES_PER_COMPONENT))
         .max_core_instances_per_component(MODULES_PER_COMPONENT)
-        .total_memories(sends.saturating_mul(MEMORIES_PER_COMPONENT))
+        .total_memories(instances.saturating_mul(MEMORIES_PER_COMPONENT))
         .max_memories_per_component(MEMORIES_PER_COMPONENT)
-        .total_tables(sends.saturating_mul(TABLES_PER_COMPONENT))
+        .total_tables(instances.saturating_mul(TABLES_PER_COMPONENT))
         .max_tables_per_component(TABLES_PER_COMPONENT)
         .max_tables_per_module(TABLES_PER_COMPONENT)
         .table_elements(MAX_TABLE_ENTRIES)

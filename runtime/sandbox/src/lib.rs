@@ -2,8 +2,9 @@
 //!
 //! A [`Sandbox`] holds what all senders share: the engine, the pool of instances and the HTTP connections.
 //! [`Sandbox::load_dir`] makes every component in a directory into a sender, or says why not; one that is refused does
-//! not keep the others out. A loaded sender gives every message a fresh instance, which lives for that message alone,
-//! may use what its [`Manifest`] grants and no more, and is ended when it goes over a limit.
+//! not keep the others out. A loaded sender gives every message a fresh instance, which lives for that message alone
+//! (unless its manifest has it used again), may use what its [`Manifest`] grants and no more, and is ended when it goes
+//! over a limit.
 //!
 //! The way through the code:
 //!
@@ -11,10 +12,10 @@
 //! * `directory`: a directory of senders and what changes in it. `catalog`: what is in it becomes senders. `component`:
 //!   bytes become something that can be instantiated. `cache`: what was compiled is kept for the next start.
 //! * `hooks`: a file of webhooks, each of which becomes a sender.
-//! * `sender`: one message's way. `limits`: how a send is held to its memory and CPU, `lanes`: and how it leaves processors
-//!   to others. `fault`: what an error means.
+//! * `sender`: one message's way. `idle`: instances that wait for the next one. `limits`: how a send is held to its memory
+//!   and CPU, `lanes`: and how it leaves processors to others. `fault`: what an error means.
 //! * `capabilities`: what a sender can ask for, one file each, in three stages: *link* it into the linker once for all,
-//!   *configure* it once for a sender from its manifest, *prepare* it once for a message.
+//!   *configure* it once for a sender from its manifest, *prepare* it once for an instance and its first message.
 //! * [`transport`]: what carries a request that passed the checks. `egress`: which network addresses may be reached.
 //!   `counts`: what is used and what was denied, for whoever watches.
 //! * `file`, `inspect`, `rehearse`: for the tools of an author: what a sender is made of, what can be known about it, and
@@ -50,6 +51,7 @@ mod engine;
 mod fault;
 mod file;
 mod hooks;
+mod idle;
 mod inspect;
 mod lanes;
 mod limits;

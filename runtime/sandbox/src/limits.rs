@@ -58,6 +58,11 @@ impl MemoryLimit {
         Self { limit, used: 0, table_entries: 0, refused: false, tables_refused: false }
     }
 
+    /// Forgets what was refused while the message before was sent. What the instance has taken stays its own, and counts.
+    pub(crate) fn renew(&mut self) {
+        (self.refused, self.tables_refused) = (false, false);
+    }
+
     /// What the instance has taken so far, in bytes. It never gives any back.
     pub(crate) fn used(&self) -> u64 {
         self.used as u64
@@ -185,7 +190,7 @@ fn nanoseconds(clock: ClockId) -> u64 {
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
 
-/// Holds everything that runs in `store` to its limits. The CPU is looked at with every tick of the engine's clock, and
+/// Holds everything that runs in `store` for the next message to its limits. The CPU is looked at with every tick of the engine's clock, and
 /// given up to other work each time; who has computed for long waits for a turn then.
 pub(crate) fn apply(store: &mut Store<State>, meter: Arc<CpuMeter>) {
     store.limiter(|state| &mut state.memory);

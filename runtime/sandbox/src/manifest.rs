@@ -182,6 +182,11 @@ mod tests {
             "line 2: \"64\" is not a size; write it like \"512B\", \"16KiB\", \"64MiB\" or \"1GiB\""
         );
         assert!(wrong("[limits]\nconcurrency = 0").starts_with("line 2: "));
+        assert!(wrong("[limits]\nreuse = 0").starts_with("line 2: "));
+        assert_eq!(
+            wrong("[limits]\nreuse = 10001"),
+            "line 2: reuse = 10001 is more messages than an instance may send; write at most 10000"
+        );
         // In a list it is the line where the list begins.
         assert!(
             wrong("[http]\nallow = [\n\"api.example.com\"]")
@@ -195,7 +200,6 @@ mod tests {
 
     #[test]
     fn what_this_version_does_not_do_is_refused_and_not_ignored() {
-        assert_eq!(wrong("[limits]\nreuse = 5"), "line 2: this key is not supported by this version yet; take it out");
         assert_eq!(wrong("strict = true"), "line 1: this key is not supported by this version yet; take it out");
     }
 }

@@ -28,6 +28,12 @@ pub struct SandboxConfig {
     pub max_sends: usize,
     /// The most memory that a manifest can give one send (`[limits] memory`), in bytes. Default: 1 GiB.
     pub max_memory: u64,
+    /// How many instances may wait for the next message of their sender (`[limits] reuse`), over all senders; who finds as
+    /// many there is dropped instead. Each keeps the memory that it has taken, up to three quarters of `[limits] memory`.
+    /// Default: 64.
+    pub max_idle: usize,
+    /// How long an instance waits for the next message before it is dropped, so that its memory goes back. Default: 30 s.
+    pub idle_time: Duration,
     /// How long a connection may take to come about. Default: 5 s.
     pub connect_timeout: Duration,
     /// Where compiled components are kept, so that the next start need not compile them: a directory of this user's that
@@ -38,7 +44,14 @@ pub struct SandboxConfig {
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        Self { max_sends: 256, max_memory: 1 << 30, connect_timeout: Duration::from_secs(5), cache: None }
+        Self {
+            max_sends: 256,
+            max_memory: 1 << 30,
+            max_idle: 64,
+            idle_time: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(5),
+            cache: None,
+        }
     }
 }
 
@@ -86,7 +99,7 @@ pub(crate) struct Shared {
     pub(crate) components: Components,
     pub(crate) cache: Option<Cache>,
     pub(crate) transport: Arc<dyn Transport>,
-    /// One for each send at once.
+    /// One for each send at once, and those for idle instances.
     pub(crate) slots: Places,
     /// The turns of sends that compute for long.
     pub(crate) lanes: Lanes,
@@ -131,7 +144,7 @@ impl Sandbox {
             );
         }
         let linker = capabilities::link(&engine).map_err(|error| failed(&error))?;
-        let (slots, lanes, denials) = (Places::new(config.max_sends), Lanes::default(), Ledger::default());
+        let (slots, lanes, denials) = (Places::new(config.max_sends, config.max_idle), Lanes::default(), Ledger::default());
         let components = Components::default();
         Ok(Self {
             shared: Arc::new(Shared {

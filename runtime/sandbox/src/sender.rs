@@ -1,4 +1,4 @@
-//! One message's way through a component: wait for a place, make a fresh instance, send, judge.
+//! One message's way through a component: wait for a place, make a fresh instance or take one that is idle, send, judge.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use crate::capabilities::{self, Grants};
 use crate::component::Compiled;
 use crate::counts::DenialCounts;
 use crate::fault;
+use crate::idle::{Idle, Instance};
 use crate::lanes::{Lanes, Turn};
 use crate::limits::{self, CpuMeter};
 use crate::manifest::Limits;
@@ -23,7 +24,7 @@ use crate::state::State;
 /// What one call of an instance took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// By the clock, from the making of the instance to the answer; waiting included.
+    /// By the clock, from the making of the instance (if it is a fresh one) to the answer; waiting included.
     pub time: Duration,
     /// On a processor; what `[limits] cpu` bounds.
     pub cpu: Duration,
@@ -48,6 +49,9 @@ pub(crate) struct SandboxedSender {
     memory: u64,
     cpu: Duration,
     time: Duration,
+    reuse: u32,
+    /// Instances that wait for the next message; `None`: every message gets a fresh one.
+    idle: Option<Arc<Idle>>,
     /// One permit for each send at once of this sender.
     slots: Semaphore,
     /// Its places in the line for turns to compute.
@@ -63,6 +67,8 @@ impl SandboxedSender {
         limits: &Limits,
     ) -> Self {
         let denials = shared.denials.of(&name);
+        let reuse = limits.reuse.get();
+        let idle = (reuse > 1).then(|| Idle::new(shared.config.idle_time));
         Self {
             name,
             shared,
@@ -72,6 +78,8 @@ impl SandboxedSender {
             memory: limits.memory.0,
             cpu: limits.cpu.duration(),
             time: limits.time.duration(),
+            reuse,
+            idle,
             slots: Semaphore::new(limits.concurrency.get().min(Semaphore::MAX_PERMITS)),
             lanes: Lanes::default(),
         }
@@ -88,12 +96,12 @@ impl SandboxedSender {
         let call = async |sender: &SenderComponent, store: &mut Store<State>| {
             sender.pusher_sender_sender().call_name(store).await
         };
-        self.run(message, call).await.result
+        self.run(message, None, call).await.result
     }
 
     /// Makes an instance and does nothing with it.
     pub(crate) async fn instantiate(&self, message: &Message) -> Measured<Result<(), Fault>> {
-        self.run(message, async |_: &SenderComponent, _: &mut Store<State>| Ok(())).await
+        self.run(message, None, async |_: &SenderComponent, _: &mut Store<State>| Ok(())).await
     }
 
     /// Delivers a message, and says what that took.
@@ -108,7 +116,7 @@ impl SandboxedSender {
             };
             sender.pusher_sender_sender().call_send(store, &message).await
         };
-        let Measured { result, usage } = self.run(message, call).await;
+        let Measured { result, usage } = self.run(message, Some(Result::is_ok), call).await;
         let result = match result {
             Ok(Ok(bindings::Outcome::Done)) => Ok(Outcome::Done),
             Ok(Ok(bindings::Outcome::Later(seconds))) => Ok(Outcome::Later(seconds)),
@@ -118,10 +126,12 @@ impl SandboxedSender {
         Measured { result, usage }
     }
 
-    /// Calls a fresh instance, within the limits.
+    /// Calls an instance, within the limits. With `again` that may be one that has sent before, and it may send once more
+    /// if that is true of its answer; otherwise it is a fresh one, and its last call.
     async fn run<T>(
         &self,
         message: &Message,
+        again: Option<fn(&T) -> bool>,
         call: impl AsyncFnOnce(&SenderComponent, &mut Store<State>) -> wasmtime::Result<T>,
     ) -> Measured<Result<T, Fault>> {
         // Given back after the store is gone, since they are declared before it.
@@ -132,22 +142,54 @@ impl SandboxedSender {
 
         let begun = Instant::now();
         let deadline = begun + self.time;
-        let state = capabilities::prepare(&self.grants, message, self.memory, deadline, &self.denials);
-        let mut store = Store::new(&self.shared.engine, state);
+        let idle = again.zip(self.idle.as_ref());
+        let (mut store, component, served) = match idle.and_then(|(_, idle)| idle.take()) {
+            Some(Instance { mut store, component, served }) => {
+                capabilities::renew(&self.grants, store.data_mut(), message, deadline, &self.denials);
+                (store, Some(component), served)
+            }
+            None => {
+                let state = capabilities::prepare(&self.grants, message, self.memory, deadline, &self.denials);
+                (Store::new(&self.shared.engine, state), None, 0)
+            }
+        };
         let meter = Arc::new(CpuMeter::new(self.cpu, Turn::new(&self.lanes, &self.shared.lanes)));
         limits::apply(&mut store, Arc::clone(&meter));
         let attempt = async {
-            let instance = self.compiled.pre.instantiate_async(&mut store).await?;
-            call(&instance, &mut store).await
+            let component = match component {
+                Some(component) => component,
+                None => self.compiled.pre.instantiate_async(&mut store).await?,
+            };
+            let answer = call(&component, &mut store).await?;
+            Ok((answer, component))
         };
-        let result = match timeout_at(deadline, meter.measure(attempt)).await {
-            Ok(Ok(answer)) => Ok(answer),
+        let result = timeout_at(deadline, meter.measure(attempt)).await;
+        let usage = Usage { time: begun.elapsed(), cpu: meter.used(), memory: store.data().memory.used() };
+        let result = match result {
+            Ok(Ok((answer, component))) => {
+                if let Some((again, idle)) = idle
+                    && again(&answer)
+                {
+                    self.keep(idle, Instance { store, component, served: served + 1 });
+                }
+                Ok(answer)
+            }
             Ok(Err(error)) => Err(fault::judge(&error, store.data(), self.memory, self.cpu)),
             Err(_) => Err(Fault::Time(fault::millis(self.time))),
         };
-        Measured {
-            result,
-            usage: Usage { time: begun.elapsed(), cpu: meter.used(), memory: store.data().memory.used() },
+        Measured { result, usage }
+    }
+
+    /// Has an instance wait for the next message, unless it has had its share of them, has little memory left for one, or
+    /// enough others wait.
+    fn keep(&self, idle: &Arc<Idle>, instance: Instance) {
+        let state = instance.store.data();
+        if instance.served < self.reuse
+            && state.memory.used() <= self.memory / 4 * 3
+            && let Some(place) = self.shared.slots.for_idle()
+        {
+            state.log.end_lines();
+            idle.put(instance, place);
         }
     }
 }

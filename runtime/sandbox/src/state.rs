@@ -1,14 +1,16 @@
-//! What belongs to one send while it runs: the data of its store.
+//! What belongs to one instance while it sends: the data of its store.
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::capabilities::{config, http, pushers};
+use crate::capabilities::{config, http, log, pushers};
 use crate::limits::MemoryLimit;
 
-/// The data of one send's store.
+/// The data of one instance's store.
 pub(crate) struct State {
     pub(crate) wasi: WasiCtx,
+    /// Where the streams in `wasi` end.
+    pub(crate) log: log::Log,
     pub(crate) table: ResourceTable,
     pub(crate) http: http::Host,
     pub(crate) pushers: pushers::Host,

@@ -7,7 +7,7 @@ mod common;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use common::{Directory, Server, send};
+use common::{Directory, Server, message, send};
 use pusher_core::Outcome;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -190,6 +190,31 @@ async fn output_becomes_log_lines_and_is_cut_without_a_trap() {
     let text = log.take();
     assert_eq!(text.matches("xxx").count() / 33, 10, "{text}");
     assert_eq!(text.matches("the rest is dropped").count(), 1);
+}
+
+#[tokio::test]
+async fn output_of_an_instance_that_sends_again_is_the_next_messages_and_has_its_own_limit() {
+    let log = Captured::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let loaded = Directory::faulty("[limits]\nlog = \"1KiB\"\ncpu = \"5s\"\nreuse = 10").load().await;
+    let faulty = loaded.sender("faulty");
+    for (data, said) in [("mutter:half a line", "half a line"), ("say:two", "two"), ("say:three", "three")] {
+        assert_eq!(send(&*faulty, data).await, Ok(Outcome::Done));
+        let job = message(faulty.name(), "ada", data).id;
+        let text = log.take();
+        let line = text.lines().find(|line| line.contains("stderr")).unwrap();
+        assert!(line.contains(&format!("job={job} ")) && line.contains(said), "{line}");
+        assert!(!text.contains("half a line") || said == "half a line", "{text}");
+    }
+    for _ in 0..2 {
+        assert_eq!(send(&*faulty, "log:1000000").await, Ok(Outcome::Done));
+        let text = log.take();
+        assert_eq!(text.matches("xxx").count() / 33, 10, "{text}");
+        assert_eq!(text.matches("the rest is dropped").count(), 1);
+    }
+    assert_eq!(send(&*faulty, "tally").await, Ok(Outcome::Later(6)));
 }
 
 /// Log lines, kept.

@@ -33,10 +33,14 @@ cpu = "200ms"
 time = "30s"
 concurrency = 32
 log = "16KiB"
+reuse = 100
 [retry]
 schedule = ["5s", "30s", "5m", "30m", "2h", "5h", "10h", "10h"]
 jitter = 0.2
 attempts = 9
+[rate]
+per-second = 14.0
+burst = 14
 "#;
 
 /// Values to exchange for those that are there: each is right somewhere and wrong elsewhere.
@@ -187,6 +191,7 @@ fn within_limits(manifest: &Manifest) -> Result<(), TestCaseError> {
         prop_assert!(time.duration() > Duration::ZERO && time.duration() <= year, "{time:?}");
         prop_assert!(time.whole_seconds() >= 1);
     }
+    prop_assert!(limits.reuse.get() <= 10_000);
     if let Some(jitter) = manifest.retry.jitter {
         prop_assert!((0.0..=1.0).contains(&jitter), "{jitter}");
     }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::{Directory, Loaded, component, send};
-use pusher_core::{Failure, SendError, Sender};
+use pusher_core::{Failure, Outcome, SendError, Sender};
 use pusher_sandbox::{LoadReport, SenderDirectory};
 
 /// A sender that says which version it is.
@@ -226,4 +226,17 @@ async fn a_directory_that_cannot_be_read_changes_nothing() {
     assert!(error.contains("cannot be read"), "{error}");
     fs::rename(&away, &watched.dir).unwrap();
     assert!(is_nothing(&watched.settle().await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_version_begins_with_no_instance_of_the_one_before() {
+    let mut watched = Watched::new("a.toml", "component = \"faulty.wasm\"\n[limits]\nreuse = 10").await;
+    let tally = async |report: &LoadReport| send(&*report.senders[0].sender, "tally").await;
+    for expected in [1, 2] {
+        assert_eq!(tally(&watched.first).await, Ok(Outcome::Later(expected)));
+    }
+    watched.write("a.toml", "component = \"faulty.wasm\"\n[limits]\nreuse = 20");
+    let report = watched.settle().await;
+    assert_eq!(tally(&report).await, Ok(Outcome::Later(1)));
+    assert_eq!(tally(&watched.first).await, Ok(Outcome::Later(3)), "the version before has its own");
 }

@@ -56,7 +56,7 @@ pub(super) fn configure(transport: &Arc<dyn Transport>, section: &Section) -> Gr
     }
 }
 
-/// The host's side for one send.
+/// The host's side for one message.
 pub(crate) struct Host {
     grant: Grant,
     /// When every request must have ended.

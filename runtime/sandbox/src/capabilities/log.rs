@@ -19,7 +19,7 @@ const CHUNK: usize = 16 << 10;
 /// The longest line, in bytes; a longer one becomes several events.
 const MAX_LINE: usize = 4 << 10;
 
-/// What one sender may write in one send.
+/// What one sender may write for one message.
 #[derive(Debug)]
 pub(crate) struct Grant {
     bytes: usize,
@@ -29,8 +29,10 @@ pub(super) fn configure(limits: &Limits) -> Grant {
     Grant { bytes: usize::try_from(limits.log.0).unwrap_or(usize::MAX) }
 }
 
-/// Both streams of one send.
+/// Both streams of one instance. Where they end is the message's that is being sent: a guest may hold on to a stream from
+/// its first message to its last.
 pub(crate) struct Log {
+    lines: Arc<Mutex<Lines>>,
     pub(super) stdout: LogStream,
     pub(super) stderr: LogStream,
 }
@@ -42,10 +44,30 @@ pub(super) fn prepare(grant: &Grant, message: &Message) -> Log {
         left: grant.bytes,
         cut: false,
     }));
-    Log { stdout: LogStream::new("stdout", Arc::clone(&lines)), stderr: LogStream::new("stderr", lines) }
+    Log {
+        stdout: LogStream::new("stdout", Arc::clone(&lines)),
+        stderr: LogStream::new("stderr", Arc::clone(&lines)),
+        lines,
+    }
 }
 
-/// Where both streams of a send end.
+/// Has the streams end in another message of the same sender.
+pub(super) fn renew(grant: &Grant, log: &Log, message: &Message) {
+    let mut lines = log.lines.lock().unwrap_or_else(PoisonError::into_inner);
+    lines.job = message.id.clone();
+    lines.left = grant.bytes;
+    lines.cut = false;
+}
+
+impl Log {
+    /// Tells what was begun and not ended, so that it is not taken for the next message's.
+    pub(crate) fn end_lines(&self) {
+        self.stdout.stream.end_line();
+        self.stderr.stream.end_line();
+    }
+}
+
+/// Where both streams of an instance end.
 struct Lines {
     sender: SenderName,
     job: JobName,
@@ -99,7 +121,22 @@ impl LogStream {
     }
 }
 
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.end_line();
+    }
+}
+
 impl Stream {
+    fn end_line(&self) {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        if !unfinished.is_empty() {
+            lines.tell(self.name, &unfinished);
+            unfinished.clear();
+        }
+    }
+
     fn write(&self, bytes: &[u8]) {
         // A poisoned lock would mean that telling a line panicked; the lines that are left are still good.
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,14 +151,6 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
-    fn drop(&mut self) {
-        let unfinished = self.unfinished.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if !unfinished.is_empty() {
-            self.lines.lock().unwrap_or_else(PoisonError::into_inner).tell(self.name, unfinished);
-        }
-    }
-}
 
 impl IsTerminal for LogStream {
     fn is_terminal(&self) -> bool {

@@ -2,9 +2,10 @@
 //!
 //! * `link` offers it to components, once for all of them;
 //! * `configure` makes a grant of what one sender's manifest says, when the sender is loaded;
-//! * `prepare` makes the host's side of it for one message.
+//! * `prepare` makes the host's side of it for one instance and its first message.
 //!
-//! A new capability is one new file and one line in each of the three functions here; [`serve`] tells authors about it.
+//! A new capability is one new file and one line in each of the three functions here; [`serve`] tells authors about it. If
+//! its host's side holds anything of one message, [`renew`] exchanges that for the next one's.
 
 pub(crate) mod config;
 pub(crate) mod http;
@@ -101,7 +102,7 @@ pub(crate) fn configure(shared: &Shared, manifest: &Manifest, dir: &Path) -> Res
     })
 }
 
-/// The data of the store in which `message` is sent, which must end by `deadline`. What is denied meanwhile is counted.
+/// The data of a fresh instance's store. `message` must be sent by `deadline`; what is denied is counted.
 pub(crate) fn prepare(
     grants: &Grants,
     message: &Message,
@@ -111,8 +112,10 @@ pub(crate) fn prepare(
 ) -> State {
     let mut table = ResourceTable::new();
     table.set_max_capacity(MAX_HANDLES);
+    let log = log::prepare(&grants.log, message);
     State {
-        wasi: wasi::prepare(log::prepare(&grants.log, message)),
+        wasi: wasi::prepare(&log),
+        log,
         table,
         http: http::prepare(&grants.http, deadline, denials),
         pushers: pushers::prepare(&grants.pushers, denials),
@@ -120,6 +123,20 @@ pub(crate) fn prepare(
         memory: MemoryLimit::new(memory),
         out_of_cpu: false,
     }
+}
+
+/// Makes the data of an instance that has sent a message before ready for another one, which must be sent by `deadline`.
+/// What is the instance's own stays: its memory, and the handles it holds.
+pub(crate) fn renew(
+    grants: &Grants,
+    state: &mut State,
+    message: &Message,
+    deadline: Instant,
+    denials: &Arc<DenialCounts>,
+) {
+    log::renew(&grants.log, &state.log, message);
+    state.http = http::prepare(&grants.http, deadline, denials);
+    state.memory.renew();
 }
 
 #[cfg(test)]

@@ -14,10 +14,10 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)
 }
 
-pub(super) fn prepare(log: Log) -> WasiCtx {
+pub(super) fn prepare(log: &Log) -> WasiCtx {
     WasiCtxBuilder::new()
-        .stdout(log.stdout)
-        .stderr(log.stderr)
+        .stdout(log.stdout.clone())
+        .stderr(log.stderr.clone())
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)

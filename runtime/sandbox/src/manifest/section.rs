@@ -52,8 +52,14 @@ pub struct Limits {
     pub concurrency: NonZeroUsize,
     /// What the sender can write to stdout and stderr together; the rest is dropped, with a note. Default: 16 KiB.
     pub log: Bytes,
-    #[serde(rename = "reuse")]
-    _reuse: NotYet,
+    /// How many messages one instance may send, one after the other. With 1 every message gets a fresh instance, and nothing
+    /// of one message is there for the next. More saves a guest with a heavy start (Python, JavaScript) most of what a
+    /// message costs, and gives that up among the messages of this sender: what one leaves in memory, the next can see.
+    /// An instance sends once more only after it answered done or later, while a quarter of its memory is free, and if
+    /// the next message comes within 30 s. Every message has all of the other limits to itself, but what the instance
+    /// has taken of its memory stays taken. At most 10000. Default: 1.
+    #[serde(deserialize_with = "reuse")]
+    pub reuse: NonZeroU32,
 }
 
 impl Default for Limits {
@@ -64,7 +70,7 @@ impl Default for Limits {
             time: Time::from_millis(30_000),
             concurrency: NonZeroUsize::MIN.saturating_add(31),
             log: Bytes(16 << 10),
-            _reuse: NotYet,
+            reuse: NonZeroU32::MIN,
         }
     }
 }
@@ -125,6 +131,19 @@ impl Rate {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturating and never negative")]
         let second = self.per_second.ceil() as u32;
         RateLimit { per_second: self.per_second, burst: self.burst.map_or(second.max(1), NonZeroU32::get) }
+    }
+}
+
+/// Most messages that one instance may be given: by then its start costs nothing, and what it has gathered should go.
+const MAX_REUSE: u32 = 10_000;
+
+fn reuse<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroU32, D::Error> {
+    let reuse = NonZeroU32::deserialize(deserializer)?;
+    if reuse.get() <= MAX_REUSE {
+        Ok(reuse)
+    } else {
+        let problem = format!("reuse = {reuse} is more messages than an instance may send; write at most {MAX_REUSE}");
+        Err(de::Error::custom(problem))
     }
 }
 

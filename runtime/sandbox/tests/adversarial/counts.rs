@@ -4,7 +4,7 @@ use pusher_core::{Outcome, SenderName};
 use pusher_sandbox::{Denials, PoolUse, SandboxConfig};
 
 use crate::common::{Directory, Loaded, send};
-use crate::scene::{PATIENT, Scene};
+use crate::scene::{PATIENT, Scene, until};
 
 fn denials(loaded: &Loaded, name: &str) -> Option<Denials> {
     loaded.sandbox.denials().get(&SenderName::parse(name).unwrap()).copied()
@@ -41,7 +41,7 @@ async fn a_sender_is_counted_under_its_own_name_and_as_long_as_it_is_loaded() {
 async fn the_places_are_counted_as_they_are_used() {
     let config = SandboxConfig { max_sends: 2, ..SandboxConfig::default() };
     let loaded = Directory::faulty("[limits]\nconcurrency = 1").component("sample").config(config).load().await;
-    let used = |running, waiting| PoolUse { size: 2, running, waiting };
+    let used = |running, waiting| PoolUse { size: 2, running, waiting, idle: 0 };
     assert_eq!(loaded.sandbox.pool_use(), used(0, 0));
     let sends: Vec<_> = (0..3)
         .map(|_| {
@@ -57,13 +57,4 @@ async fn the_places_are_counted_as_they_are_used() {
         assert_eq!(task.await.unwrap(), Ok(Outcome::Done));
     }
     assert_eq!(loaded.sandbox.pool_use(), used(0, 0));
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    let until = async {
-        while !condition() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(10), until).await.expect("it comes to that");
 }

@@ -18,6 +18,7 @@ mod handles;
 mod memory;
 mod providers;
 mod requests;
+mod reuse;
 mod scene;
 mod values;
 mod wasi;

@@ -1,6 +1,6 @@
 //! Where the misbehaviour happens: a sandbox with one sender that means harm, `faulty`, and a neighbour, `sample`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pusher_core::{Failure, Fault, Outcome, SendError};
@@ -31,6 +31,14 @@ impl Scene {
         compiled().await;
         let shared = Some(ALONE.read().await);
         Self { loaded: directory(Some(manifest), None).load().await, _shared: shared }
+    }
+
+    /// The same in a sandbox with these settings.
+    pub(crate) async fn within(config: SandboxConfig, manifest: &str) -> Self {
+        compiled().await;
+        let shared = Some(ALONE.read().await);
+        let directory = directory(Some(manifest), None).config(SandboxConfig { cache: Some(cache()), ..config });
+        Self { loaded: directory.load().await, _shared: shared }
     }
 
     /// A component written by hand in the place of `faulty`.
@@ -89,11 +97,24 @@ fn directory(manifest: Option<&str>, guest: Option<&Guest>) -> Directory {
         Some(guest) => Directory::new().file("faulty.wasm", guest.build()),
         None => Directory::new().component("faulty"),
     };
-    // Compiling `faulty` for every scene would be most of the suite's time.
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("adversarial");
-    let config = SandboxConfig { cache: Some(cache), ..SandboxConfig::default() };
+    let config = SandboxConfig { cache: Some(cache()), ..SandboxConfig::default() };
     let directory = directory.component("sample").recipient("ada", "ada@example.com").config(config);
     manifest.iter().fold(directory, |directory, manifest| directory.file("faulty.toml", manifest))
+}
+
+/// Compiling `faulty` for every scene would be most of the suite's time.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("adversarial")
+}
+
+/// Comes back when it is so.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    let until = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), until).await.expect("it comes to that");
 }
 
 /// CPU time that this process has used.

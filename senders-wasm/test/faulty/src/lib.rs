@@ -11,7 +11,9 @@
 //! | `sleep:MS` | waits, then is done |
 //! | `log:N` | writes N bytes to stderr in lines of 100, then is done |
 //! | `say:TEXT` | writes one line to stdout and one to stderr, then is done |
-//! | `count` | fails with how many messages this instance has had |
+//! | `mutter:TEXT` | writes the text to stderr without ending the line, then is done |
+//! | `count` | fails with how many messages this instance has had, this one included |
+//! | `tally` | is put off by as many seconds |
 //! | `config:KEY` | fails with the value, or `none` |
 //! | `env:KEY` | fails with the environment variable, or `none` |
 //! | `file:PATH` | fails with what opening the file says |
@@ -52,6 +54,7 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 
 impl Sender for Faulty {
     fn send(message: Message) -> Result<Outcome, Failure> {
+        let messages = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
         let (what, rest) = message.data.split_once(':').unwrap_or((&message.data, ""));
         match what {
             "trap" => panic!("told to"),
@@ -65,7 +68,9 @@ impl Sender for Faulty {
                 println!("{rest}");
                 eprintln!("{rest}");
             }
-            "count" => return say(COUNT.fetch_add(1, Ordering::Relaxed) + 1),
+            "mutter" => eprint!("{rest}"),
+            "count" => return say(messages),
+            "tally" => return Ok(Outcome::Later(messages)),
             "config" => return say(config::get(rest).as_deref().unwrap_or("none")),
             "env" => return say(env(rest)),
             "file" => return say(std::fs::read_to_string(rest).map_err(|error| error.kind())),
