@@ -4,12 +4,8 @@
 
 mod common;
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
-use common::{Directory, Server, send};
+use common::{Captured, Directory, Server, send};
 use pusher_core::Outcome;
-use tracing_subscriber::fmt::MakeWriter;
 
 fn allow(origin: &str, private: bool) -> String {
     format!("[http]\nallow = [\"{origin}\"]\nprivate = {private}\n[limits]\ncpu = \"5s\"\ntime = \"5s\"\n")
@@ -190,32 +186,4 @@ async fn output_becomes_log_lines_and_is_cut_without_a_trap() {
     let text = log.take();
     assert_eq!(text.matches("xxx").count() / 33, 10, "{text}");
     assert_eq!(text.matches("the rest is dropped").count(), 1);
-}
-
-/// Log lines, kept.
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Captured {
-    fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
-    }
-}
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Captured {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }

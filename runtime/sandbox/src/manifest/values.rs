@@ -74,6 +74,8 @@ pub enum Secret {
     Env(String),
     /// `{ file = "path" }`: a file, relative to the manifest's directory; one line end at its end does not count.
     File(PathBuf),
+    /// What a tool puts in the place of a secret that it cannot have. No manifest can say it.
+    StandIn(String),
 }
 
 impl Secret {
@@ -98,6 +100,7 @@ impl Secret {
                 }
                 Ok(text)
             }
+            Self::StandIn(text) => Ok(text.clone()),
         }
     }
 }
