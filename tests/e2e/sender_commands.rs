@@ -185,6 +185,43 @@ async fn a_recording_holds_no_secret_and_is_answered_again_without_network_or_se
 }
 
 #[tokio::test]
+async fn a_header_that_the_host_sets_is_no_part_of_a_recording_either() {
+    // A provider that says back what it was told, in the answer's body and in a header.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let echo = async |headers: axum::http::HeaderMap| {
+        let told = ["authorization", "x-login"].map(|name| headers[name].to_str().unwrap().to_owned());
+        ([("x-told", told[0].clone())], told.join(" and "))
+    };
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(echo)).await });
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = format!(
+        "[http]\nallow = [\"{origin}\"]\nprivate = true\n[http.headers.\"{origin}\"]\n\
+         authorization = {{ secret = \"key\", prefix = \"Bearer \" }}\nx-login = {{ basic = \"me\", secret = \"key\" }}\n\
+         [secrets]\nkey = {{ file = \"key.txt\" }}\n[limits]\ncpu = \"5s\"\n"
+    );
+    senders::write(dir.path(), "echo", "faulty.wasm", &manifest).unwrap();
+    let [manifest, secret, recording] = ["echo.toml", "key.txt", "echo.jsonl"].map(|name| dir.path().join(name));
+    std::fs::write(&secret, "s3cret").unwrap();
+    let (data, file) = (format!("fetch:{origin}/"), recording.to_str().unwrap());
+    // What the sender heard is its failure's reason, so the run fails.
+    let recorded = sender(&["run", "--data", &data, "--record", file], &manifest).await;
+    let text = std::fs::read_to_string(&recording).unwrap();
+    for shown in [&recorded.stdout, &text] {
+        assert!(shown.contains("Bearer SECRET-key and Basic SECRET-key"), "{shown}");
+        // me:s3cret
+        assert!(!shown.contains("s3cret") && !shown.contains("bWU6czNjcmV0"), "{shown}");
+    }
+    // me:SECRET-key
+    assert!(text.contains("Basic bWU6U0VDUkVULWtleQ=="), "{text}");
+
+    std::fs::remove_file(secret).unwrap();
+    let replayed = sender(&["run", "--data", &data, "--replay", file], &manifest).await;
+    assert!(replayed.stderr.contains("the message was not delivered"), "{replayed:?}");
+    assert!(replayed.stdout.contains("permanent: (200, \"Bearer SECRET-key and Basic SECRET-key\")"), "{replayed:?}");
+}
+
+#[tokio::test]
 async fn run_without_a_manifest_grants_nothing_and_keeps_the_limits() {
     let dir = tempfile::tempdir().unwrap();
     senders::write(dir.path(), "other", "faulty.wasm", "component = \"none.wasm\"").unwrap();

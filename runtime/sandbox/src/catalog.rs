@@ -262,7 +262,7 @@ pub(crate) fn warnings(compiled: &Compiled, manifest: &Manifest) -> Vec<String> 
     for (interface, key, granted) in [
         ("pusher:sender/http", "http", !manifest.http.allow.is_empty()),
         ("pusher:sender/pushers", "pushers", granted),
-        ("pusher:sender/config", "config] or [secrets", !manifest.config.is_empty() || !manifest.secrets.is_empty()),
+        ("pusher:sender/config", "config] or [secrets", manifest.tells()),
     ] {
         if granted && !compiled.imports(interface) {
             warnings.push(format!("the manifest grants [{key}], which the component does not ask for"));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{self, Candidate, LoadError, Refused};
-use crate::manifest::{ConfigValue, Manifest};
+use crate::manifest::{ConfigValue, HeaderSource, HeldSecret, Manifest, Secret, basic_credentials};
 
 /// What one sender is made of: a component, and a manifest if there is one.
 #[derive(Debug, Clone)]
@@ -72,11 +72,18 @@ impl SenderFile {
     }
 
     /// The values of `[secrets]` that can be had now, by their keys, so that a tool can keep them out of what it writes.
+    /// A secret that a header carries in Base64 (`basic`) is there in that form as well.
     #[must_use]
     pub fn secrets(&self, env: &dyn Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+        let Some(manifest) = self.manifest() else { return Vec::new() };
         let dir = self.dir();
-        let secrets = self.manifest().into_iter().flat_map(|manifest| &manifest.secrets);
-        secrets.filter_map(|(key, secret)| Some((key.clone(), secret.resolve(key, &dir, env).ok()?))).collect()
+        let resolve = |key: &str| manifest.secrets.get(key)?.resolve(key, &dir, env).ok();
+        let plain = manifest.secrets.keys().filter_map(|key| Some((key.clone(), resolve(key)?)));
+        let basic = manifest.http.headers.iter().filter_map(|(_, header)| match &header.source {
+            HeaderSource::Basic { user, secret } => Some((secret.clone(), basic_credentials(user, &resolve(secret)?))),
+            HeaderSource::Text(_) | HeaderSource::Secret { .. } => None,
+        });
+        plain.chain(basic).collect()
     }
 
     /// Puts `stand_in` in the place of every value of `[config]` and `[secrets]` that cannot be had now. What was missing,
@@ -91,17 +98,12 @@ impl SenderFile {
                 *value = ConfigValue::Text(stand_in(key));
             }
         }
-        let (config, secrets) = (&mut manifest.config, &mut manifest.secrets);
-        secrets.retain(|key, secret| {
-            let Err(reason) = secret.resolve(key, &dir, env) else { return true };
-            missing.push(reason);
-            // A key that stands in both sections stays in both, which is refused for a reason of its own.
-            let twice = config.contains_key(key);
-            if !twice {
-                config.insert(key.clone(), ConfigValue::Text(stand_in(key)));
+        for (key, secret) in &mut manifest.secrets {
+            if let Err(reason) = secret.resolve(key, &dir, env) {
+                missing.push(reason);
+                *secret = Secret::Held(HeldSecret::new(&stand_in(key)));
             }
-            twice
-        });
+        }
         missing
     }
 

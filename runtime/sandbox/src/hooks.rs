@@ -141,7 +141,7 @@ impl Entry {
         let Hook { url, origin, secret, .. } = self.hook.clone()?;
         let mut manifest = Manifest::default();
         manifest.name = Some(self.name.clone());
-        manifest.http = Http { allow: vec![origin], private: true };
+        manifest.http = Http { allow: vec![origin], private: true, ..Http::default() };
         manifest.config.insert("url".to_owned(), ConfigValue::Text(url));
         manifest.secrets.insert("secret".to_owned(), Secret::Held(secret));
         Ok(manifest)

@@ -159,7 +159,7 @@ async fn inspect(shared: &Arc<Shared>, mut file: SenderFile) -> Inspection {
         Err(reason) => inspection.reasons.push(reason),
     }
     let env = Arc::clone(&shared.deps.env);
-    inspection.reasons.extend(file.fill(&*env, |_| String::new()));
+    inspection.reasons.extend(file.fill(&*env, |_| "missing".to_owned()));
     match catalog::make(shared, file.candidate).await {
         Ok(Made { sender, own_name, .. }) => {
             inspection.name = Some(pusher_core::Sender::name(&sender).clone());
@@ -228,9 +228,11 @@ fn grants(manifest: &Manifest) -> Vec<String> {
         ("[pushers] fan-out", manifest.pushers.fan_out),
     ];
     let rights = rights.into_iter().filter(|(_, granted)| *granted).map(|(right, _)| format!("{right} = true"));
+    let headers = manifest.http.headers.iter();
+    let headers = headers.map(|(origin, header)| format!("[http.headers] {} for {origin}", header.name));
     let config = manifest.config.keys().map(|key| format!("[config] {key}"));
     let secrets = manifest.secrets.keys().map(|key| format!("[secrets] {key}"));
-    allow.chain(rights).chain(config).chain(secrets).collect()
+    allow.chain(headers).chain(rights).chain(config).chain(secrets).collect()
 }
 
 #[cfg(test)]
@@ -240,11 +242,14 @@ mod tests {
     #[test]
     fn grants_are_told_in_the_manifests_words_and_secrets_by_their_keys_only() {
         let text = "[http]\nallow = [\"https://a.example\"]\n[pushers]\nread = true\nfan-out = true\n\
-                    [config]\nfrom = \"x\"\n[secrets]\nkey = { env = \"K\" }";
+                    [config]\nfrom = \"x\"\n[secrets]\nkey = { env = \"K\" }\n\
+                    [http.headers.\"https://a.example\"]\nX-Key = { secret = \"key\" }\nx-version = \"2\"";
         assert_eq!(
             grants(&Manifest::parse(text).unwrap()),
             [
                 "[http] allow = \"https://a.example\"",
+                "[http.headers] x-key for https://a.example",
+                "[http.headers] x-version for https://a.example",
                 "[pushers] read = true",
                 "[pushers] fan-out = true",
                 "[config] from",

@@ -23,6 +23,7 @@
 //! What is not granted is denied. Every key is documented on the field that holds it; one that is not known is an error
 //! that names the file and the line.
 
+mod headers;
 mod origin;
 mod section;
 mod units;
@@ -35,6 +36,8 @@ use std::path::{Path, PathBuf};
 use pusher_core::SenderName;
 use serde::Deserialize;
 
+pub(crate) use headers::basic_credentials;
+pub use headers::{Header, HeaderSource, Headers};
 pub use origin::Origin;
 pub use section::{Http, Limits, Pushers, Rate, Retry};
 pub use units::{Bytes, Digest, Time};
@@ -127,18 +130,35 @@ impl Manifest {
         })
     }
 
+    /// The secrets that the sender is told, by their keys: all but those that the host puts into headers.
+    pub fn told_secrets(&self) -> impl Iterator<Item = (&String, &Secret)> {
+        self.secrets.iter().filter(|(key, _)| !self.http.headers.uses(key))
+    }
+
+    /// Is there anything that the `config` capability would tell the sender?
+    pub(crate) fn tells(&self) -> bool {
+        !self.config.is_empty() || self.told_secrets().next().is_some()
+    }
+
     /// Parses the text of a manifest.
     ///
     /// # Errors
     /// [`ManifestError::Wrong`] with the line.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start.min(text.len()));
-            let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let wrong = |at: usize, problem: &str| {
+            let line = text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
             // A key can have any character in it, and is told as it is.
-            let problem = error.message().trim().replace('\n', ", ").replace(char::is_control, "\u{fffd}");
+            let problem = problem.trim().replace('\n', ", ").replace(char::is_control, "\u{fffd}");
             ManifestError::Wrong { line, problem }
-        })
+        };
+        let manifest: Self =
+            toml::from_str(text).map_err(|error| wrong(error.span().map_or(0, |span| span.start), error.message()))?;
+        manifest
+            .http
+            .headers
+            .check(&manifest.http.allow, &manifest.secrets)
+            .map_err(|(at, problem)| wrong(at, &problem))?;
+        Ok(manifest)
     }
 }
 
@@ -163,7 +183,7 @@ mod tests {
     fn an_unknown_key_is_an_error_with_its_line_and_what_is_known() {
         assert_eq!(
             wrong("name = \"a\"\n\n[http]\nalow = []"),
-            "line 4: unknown field `alow`, expected `allow` or `private`"
+            "line 4: unknown field `alow`, expected one of `allow`, `private`, `headers`"
         );
         assert!(wrong("colour = 1").starts_with("line 1: unknown field `colour`, expected one of `name`, `component`"));
         assert!(wrong("[limits]\nmemory = \"1MiB\"\nfuel = 1").starts_with("line 3: unknown field `fuel`"));

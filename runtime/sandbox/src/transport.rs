@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION};
+use http::header::{TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use reqwest::Client;
 use reqwest::redirect::Policy;
 use url::Url;
@@ -18,6 +20,22 @@ use crate::egress::{Lookup, Private, Resolver, system_lookup};
 
 /// Largest body of a response, in bytes.
 const MAX_RESPONSE: usize = 256 << 10;
+/// Headers that are about the connection: the transport's to set, and nobody else's.
+pub(crate) const RESERVED: [HeaderName; 13] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    EXPECT,
+    HOST,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
 /// A request that passed the checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +44,8 @@ pub struct Request {
     pub method: Method,
     /// `http` or `https`, without a user or password, of an origin that the manifest allows.
     pub url: Url,
-    /// The sender's headers; those about the connection are the transport's to set.
+    /// The sender's headers, and those that the host sets (`[http.headers]`), which the sender must not learn; those about
+    /// the connection are the transport's to set.
     pub headers: HeaderMap,
     /// The body; empty for none.
     pub body: Bytes,

@@ -4,12 +4,8 @@
 
 mod common;
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
-use common::{Directory, Server, message, send};
+use common::{Captured, Directory, Server, message, send};
 use pusher_core::Outcome;
-use tracing_subscriber::fmt::MakeWriter;
 
 fn allow(origin: &str, private: bool) -> String {
     format!("[http]\nallow = [\"{origin}\"]\nprivate = {private}\n[limits]\ncpu = \"5s\"\ntime = \"5s\"\n")
@@ -215,32 +211,4 @@ async fn output_of_an_instance_that_sends_again_is_the_next_messages_and_has_its
         assert_eq!(text.matches("the rest is dropped").count(), 1);
     }
     assert_eq!(send(&*faulty, "tally").await, Ok(Outcome::Later(6)));
-}
-
-/// Log lines, kept.
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Captured {
-    fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
-    }
-}
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Captured {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }

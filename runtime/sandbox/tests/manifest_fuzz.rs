@@ -17,6 +17,10 @@ sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 [http]
 allow = ["https://api.sendgrid.com", "https://*.example.com", "http://127.0.0.1:8080", "http://[::1]"]
 private = true
+[http.headers."https://api.sendgrid.com"]
+authorization = { secret = "third_key", prefix = "Bearer " }
+x-login = { basic = "me", secret = "third_key" }
+x-version = "2"
 [pushers]
 read = true
 push = false
@@ -27,6 +31,7 @@ from_name = { env = "SENDGRID_FROM_NAME", default = "" }
 [secrets]
 api_key = { env = "SENDGRID_KEY" }
 other_key = { file = "sendgrid.key" }
+third_key = { env = "THIRD_KEY" }
 [limits]
 memory = "64MiB"
 cpu = "200ms"

@@ -1,4 +1,5 @@
-//! The config capability: the manifest's `[config]` and `[secrets]`, and nothing else.
+//! The config capability: the manifest's `[config]` and `[secrets]`, and nothing else; not those secrets that the host puts
+//! into headers.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -38,10 +39,11 @@ pub(super) fn configure(
     for (key, value) in &manifest.config {
         values.insert(key.clone(), value.resolve(key, env)?);
     }
-    for (key, secret) in &manifest.secrets {
-        if values.insert(key.clone(), secret.resolve(key, dir, env)?).is_some() {
-            return Err(format!("{key:?} stands in both [config] and [secrets]; take one of them out"));
-        }
+    if let Some(key) = manifest.secrets.keys().find(|key| values.contains_key(*key)) {
+        return Err(format!("{key:?} stands in both [config] and [secrets]; take one of them out"));
+    }
+    for (key, secret) in manifest.told_secrets() {
+        values.insert(key.clone(), secret.resolve(key, dir, env)?);
     }
     Ok(Grant { values: Arc::new(values) })
 }

@@ -68,9 +68,7 @@ pub(crate) fn serve(name: &str, manifest: &Manifest) -> Served {
             let Pushers { read, push, fan_out } = manifest.pushers;
             granted("[pushers] read, push or fan-out", read || push || fan_out)
         }
-        "pusher:sender/config" if of("0.1") => {
-            granted("[config] or [secrets]", !manifest.config.is_empty() || !manifest.secrets.is_empty())
-        }
+        "pusher:sender/config" if of("0.1") => granted("[config] or [secrets]", manifest.tells()),
         _ if !of("0.2") => Served::Absent,
         _ => match package {
             "wasi:cli" | "wasi:clocks" | "wasi:io" | "wasi:random" => Served::Always,
@@ -83,7 +81,7 @@ pub(crate) fn serve(name: &str, manifest: &Manifest) -> Served {
 /// What one sender may do.
 #[derive(Debug)]
 pub(crate) struct Grants {
-    http: http::Grant,
+    http: Arc<http::Grant>,
     pushers: pushers::Grant,
     config: config::Grant,
     log: log::Grant,
@@ -95,7 +93,7 @@ pub(crate) struct Grants {
 /// A sentence about what the manifest names and the host cannot find.
 pub(crate) fn configure(shared: &Shared, manifest: &Manifest, dir: &Path) -> Result<Grants, String> {
     Ok(Grants {
-        http: http::configure(&shared.transport, &manifest.http),
+        http: http::configure(&shared.transport, manifest, dir, &*shared.deps.env)?,
         pushers: pushers::configure(&shared.deps.pushers, manifest.pushers),
         config: config::configure(manifest, dir, &*shared.deps.env)?,
         log: log::configure(&manifest.limits),

@@ -25,12 +25,38 @@ impl Origin {
         url.scheme() == scheme
             && url.port_or_known_default() == Some(self.port)
             && match (&self.host, host) {
-                (Host::Domain(domain), Host::Domain(name)) if self.below => {
-                    name.strip_suffix(domain.as_str()).is_some_and(|sub| sub.len() > 1 && sub.ends_with('.'))
-                }
+                (Host::Domain(domain), Host::Domain(name)) if self.below => is_below(name, domain),
                 (own, host) => *own == host,
             }
     }
+
+    /// Is every URL of `other` one of this origin?
+    #[must_use]
+    pub fn includes(&self, other: &Self) -> bool {
+        self.secure == other.secure
+            && self.port == other.port
+            && match (&self.host, &other.host) {
+                (Host::Domain(domain), Host::Domain(name)) if self.below => {
+                    is_below(name, domain) || (other.below && name == domain)
+                }
+                (own, host) => own == host && !other.below,
+            }
+    }
+
+    /// Of two origins that cover the same URL, the more exact one has more: a host before what is below a domain, and a
+    /// longer domain before a shorter one.
+    pub(crate) fn exactness(&self) -> (bool, usize) {
+        let domain = match &self.host {
+            Host::Domain(name) => name.len(),
+            Host::Ipv4(_) | Host::Ipv6(_) => 0,
+        };
+        (!self.below, domain)
+    }
+}
+
+/// Is the host `name` below `domain`, and not that itself?
+fn is_below(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain).is_some_and(|sub| sub.len() > 1 && sub.ends_with('.'))
 }
 
 impl TryFrom<String> for Origin {
@@ -113,6 +139,32 @@ mod tests {
         {
             assert!(!covers("https://*.example.com", url), "{url}");
         }
+    }
+
+    #[test]
+    fn an_origin_includes_what_it_covers_all_of() {
+        let origin = |text: &str| Origin::try_from(text.to_owned()).unwrap();
+        let star = "https://*.example.com";
+        for (outer, inner, includes) in [
+            (star, "https://api.example.com", true),
+            (star, star, true),
+            (star, "https://*.eu.example.com", true),
+            ("https://*.eu.example.com", star, false),
+            (star, "https://example.com", false),
+            (star, "http://api.example.com", false),
+            (star, "https://api.example.com:444", false),
+            ("https://example.com", star, false),
+            ("https://api.example.com", "https://api.example.com:443", true),
+            ("http://127.0.0.1", "http://127.0.0.2", false),
+        ] {
+            assert_eq!(origin(outer).includes(&origin(inner)), includes, "{outer} {inner}");
+        }
+        let mut all = [star, "https://a.eu.example.com", "https://*.eu.example.com"].map(origin);
+        all.sort_by_key(|origin| std::cmp::Reverse(origin.exactness()));
+        assert_eq!(
+            all.map(|origin| origin.to_string()),
+            ["https://a.eu.example.com", "https://*.eu.example.com", star]
+        );
     }
 
     #[test]

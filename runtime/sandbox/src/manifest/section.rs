@@ -7,6 +7,7 @@ use pusher_core::{RateLimit, RetryPolicy};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
+use super::headers::Headers;
 use super::origin::Origin;
 use super::units::{Bytes, Time};
 
@@ -21,6 +22,12 @@ pub struct Http {
     /// May those hosts have addresses that are not public (loopback, private, link-local …)? Without it a request to
     /// such an address is denied even if its origin is allowed. Default: false.
     pub private: bool,
+    /// `[http.headers."https://api.example.com"]`: headers that the host sets in every request to that origin, which
+    /// `allow` must cover: `name = "text"`, `name = { secret = "KEY", prefix = "Bearer " }`, or for HTTP Basic
+    /// `name = { basic = "user", secret = "KEY" }`, where `KEY` is one of `[secrets]`. The sender neither sees nor
+    /// replaces them, and is not told a secret that a header uses. Of several origins that cover a URL the most exact one
+    /// counts, and only that. Default: none.
+    pub headers: Headers,
 }
 
 /// `[pushers]`: what the sender may do with recipients.

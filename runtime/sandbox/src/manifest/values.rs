@@ -75,7 +75,8 @@ pub enum Secret {
     Env(String),
     /// `{ file = "path" }`: a file, relative to the manifest's directory; one line end at its end does not count.
     File(PathBuf),
-    /// The secret itself, as a file of hooks has it. It cannot be written in a manifest.
+    /// The secret itself: as a file of hooks has it, or what a tool puts in the place of one that it cannot have. No
+    /// manifest can say it.
     Held(HeldSecret),
 }
 

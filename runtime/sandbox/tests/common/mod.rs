@@ -1,22 +1,26 @@
 //! What the tests share: real components out of `senders-wasm/`, a directory of senders to load them from, recipients,
 //! and an HTTP server that answers as it is told.
 
-#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test uses its part")]
+#![allow(dead_code, unused_imports, missing_docs, unreachable_pub, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
-use std::collections::{HashMap, VecDeque};
+mod log;
+mod server;
+
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
+pub use log::Captured;
 use pusher_core::{
     Failure, FanOutProgress, FanOutRequest, Fault, JobName, Message, Outcome, PushRequest, Pusher, PusherId,
     PusherList, Pushers, PushersError, SendError, Sender, SenderName,
 };
+use pusher_sandbox::transport::Transport;
 use pusher_sandbox::{Deps, Inspection, LoadReport, Sandbox, SandboxConfig};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+pub use server::{Asked, Hesitant, Server};
 
 /// The bytes of a component in `senders-wasm/`, built if need be.
 pub fn component(name: &str) -> Vec<u8> {
@@ -44,18 +48,25 @@ pub struct Directory {
     dir: tempfile::TempDir,
     env: HashMap<String, String>,
     config: SandboxConfig,
+    transport: Option<Arc<dyn Transport>>,
     recipients: Arc<Recipients>,
 }
 
 impl Directory {
     pub fn new() -> Self {
         let recipients = Arc::default();
-        Self { dir: tempfile::tempdir().unwrap(), env: HashMap::new(), config: SandboxConfig::default(), recipients }
+        let (dir, config) = (tempfile::tempdir().unwrap(), SandboxConfig::default());
+        Self { dir, env: HashMap::new(), config, transport: None, recipients }
     }
 
     /// A directory with the component `faulty` and this manifest for it.
     pub fn faulty(manifest: &str) -> Self {
         Self::new().component("faulty").file("faulty.toml", manifest)
+    }
+
+    /// The same with the component `outgoing`, under that name.
+    pub fn outgoing(manifest: &str) -> Self {
+        Self::new().file("faulty.wasm", component("outgoing")).file("faulty.toml", manifest)
     }
 
     pub fn component(self, name: &str) -> Self {
@@ -75,6 +86,12 @@ impl Directory {
 
     pub fn config(mut self, config: SandboxConfig) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Something else than the network to carry requests.
+    pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
+        self.transport = Some(Arc::new(transport));
         self
     }
 
@@ -105,9 +122,13 @@ impl Directory {
     }
 
     pub fn sandbox(self) -> (tempfile::TempDir, Sandbox, Arc<Recipients>) {
-        let Self { dir, env, config, recipients } = self;
+        let Self { dir, env, config, transport, recipients } = self;
         let deps = Deps { pushers: Arc::clone(&recipients) as _, env: Arc::new(move |name| env.get(name).cloned()) };
-        (dir, Sandbox::new(config, deps).unwrap(), recipients)
+        let sandbox = match transport {
+            Some(transport) => Sandbox::with_transport(config, deps, transport),
+            None => Sandbox::new(config, deps),
+        };
+        (dir, sandbox.unwrap(), recipients)
     }
 }
 
@@ -206,89 +227,4 @@ impl Pushers for Recipients {
         let pages = fanned_out.len();
         Ok(FanOutProgress { pushed: 10 * pages as u64, done: pages == 3 })
     }
-}
-
-/// What a server was asked.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    /// Request line and headers, lower case.
-    pub head: String,
-    /// The same as they were sent.
-    pub sent: String,
-    pub body: String,
-}
-
-/// A server on 127.0.0.1 that gives every request the answer it is told.
-pub struct Server {
-    pub origin: String,
-    pub asked: Arc<Mutex<Vec<Asked>>>,
-    answers: Arc<Mutex<VecDeque<String>>>,
-}
-
-impl Server {
-    /// `answer`: everything from the status on, as in `"202 Accepted\r\n\r\n"`, with further headers before the empty
-    /// line. The connection is closed after it.
-    pub async fn start(answer: impl Into<String>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
-        let answers = Arc::new(Mutex::new(VecDeque::from([answer.into()])));
-        let server = Self { origin, asked: Arc::clone(&asked), answers: Arc::clone(&answers) };
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (answers, asked) = (Arc::clone(&answers), Arc::clone(&asked));
-                tokio::spawn(async move { serve(stream, &answers, &asked).await });
-            }
-        });
-        server
-    }
-
-    /// Gives another answer from now on.
-    pub fn answer(&self, answer: impl Into<String>) {
-        *self.answers.lock().unwrap() = VecDeque::from([answer.into()]);
-    }
-
-    /// Gives these answers in turn from now on, and the last one again and again.
-    pub fn answer_in_turn(&self, answers: &[&str]) {
-        *self.answers.lock().unwrap() = answers.iter().map(|answer| (*answer).to_owned()).collect();
-    }
-
-    pub fn only_request(&self) -> Asked {
-        let asked = self.asked.lock().unwrap();
-        assert_eq!(asked.len(), 1, "{asked:?}");
-        asked[0].clone()
-    }
-}
-
-async fn serve(mut stream: TcpStream, answers: &Mutex<VecDeque<String>>, asked: &Mutex<Vec<Asked>>) {
-    let mut bytes = Vec::new();
-    let head_end = loop {
-        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-            return;
-        }
-        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break at + 4;
-        }
-    };
-    let sent = String::from_utf8_lossy(&bytes[..head_end]).into_owned();
-    let head = sent.to_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok()).unwrap_or(0);
-    while bytes.len() < head_end + length {
-        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-            return;
-        }
-    }
-    let body = String::from_utf8_lossy(&bytes[head_end..]).into_owned();
-    asked.lock().unwrap().push(Asked { head, sent, body });
-    let answer = next(answers);
-    // An error here is the client's choice not to read on.
-    let _ = stream
-        .write_all(format!("HTTP/1.1 {}", answer.replacen("\r\n", "\r\nconnection: close\r\n", 1)).as_bytes())
-        .await;
-}
-
-/// The answer whose turn it is.
-fn next(answers: &Mutex<VecDeque<String>>) -> String {
-    let mut answers = answers.lock().unwrap();
-    if answers.len() > 1 { answers.pop_front().unwrap() } else { answers[0].clone() }
 }

@@ -1,13 +1,12 @@
 //! A guest's request, checked and made into the transport's.
 
-use ::http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION};
-use ::http::header::{TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use bytes::Bytes;
 use url::Url;
 
-use super::MAX_REQUEST;
-use crate::bindings::http::{self, Error};
-use crate::transport::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use crate::transport::{HeaderMap, HeaderName, HeaderValue, Method, RESERVED, Request};
 
+/// Largest body of a request, in bytes.
+const MAX_REQUEST: usize = 1 << 20;
 /// Most headers in a request.
 const MAX_HEADERS: usize = 100;
 /// Most bytes of all names and values together: more than servers take (8 to 32 KiB).
@@ -16,77 +15,78 @@ const MAX_HEADER_BYTES: usize = 64 << 10;
 const MAX_URL: usize = 8 << 10;
 /// Longest method, in bytes. The registry's longest has 17.
 const MAX_METHOD: usize = 64;
-/// Headers that are about the connection, which is the host's.
-const RESERVED: [HeaderName; 13] = [
-    CONNECTION,
-    CONTENT_LENGTH,
-    EXPECT,
-    HOST,
-    HeaderName::from_static("http2-settings"),
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
 
-/// Makes the transport's request.
-pub(super) fn check(request: http::Request) -> Result<Request, Error> {
-    if request.body.len() > MAX_REQUEST {
-        return Err(Error::TooLarge(format!("the request is larger than {MAX_REQUEST} bytes")));
-    }
-    Ok(Request {
-        method: method(&request.method)?,
-        url: url(&request.url)?,
-        headers: headers(&request.headers)?,
-        body: request.body.into(),
-    })
+/// Why a request is none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Invalid {
+    #[error("{0:?} is not a method that can be used")]
+    Method(String),
+    #[error("the URL has more than {MAX_URL} bytes")]
+    LongUrl,
+    #[error("{0}")]
+    Url(String),
+    #[error("there are more than {0}")]
+    Headers(String),
+    #[error("the header {name:?} {why}")]
+    Header { name: String, why: &'static str },
+    #[error("the request is larger than {MAX_REQUEST} bytes")]
+    Body,
 }
 
-fn method(text: &str) -> Result<Method, Error> {
+/// Makes the transport's request, as yet without a body.
+pub(super) fn check<'a>(
+    method: &str,
+    url: &str,
+    headers: impl ExactSizeIterator<Item = (&'a str, &'a [u8])> + Clone,
+) -> Result<Request, Invalid> {
+    let (method, url, headers) = (check_method(method)?, check_url(url)?, check_headers(headers)?);
+    Ok(Request { method, url, headers, body: Bytes::new() })
+}
+
+/// Is a body of so many bytes not too large?
+pub(super) fn check_body(bytes: usize) -> Result<(), Invalid> {
+    if bytes > MAX_REQUEST { Err(Invalid::Body) } else { Ok(()) }
+}
+
+fn check_method(text: &str) -> Result<Method, Invalid> {
     match Method::from_bytes(text.as_bytes()) {
         // Servers differ in whether case counts.
         Ok(method) if text.len() <= MAX_METHOD && !text.eq_ignore_ascii_case("CONNECT") => Ok(method),
-        _ => Err(Error::Invalid(format!("{:?} is not a method that can be used", excerpt(text)))),
+        _ => Err(Invalid::Method(excerpt(text))),
     }
 }
 
-fn url(text: &str) -> Result<Url, Error> {
+fn check_url(text: &str) -> Result<Url, Invalid> {
     if text.len() > MAX_URL {
-        return Err(Error::Invalid(format!("the URL has more than {MAX_URL} bytes")));
+        return Err(Invalid::LongUrl);
     }
-    let url = Url::parse(text).map_err(|error| Error::Invalid(format!("the URL is not one: {error}")))?;
+    let url = Url::parse(text).map_err(|error| Invalid::Url(format!("the URL is not one: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(Error::Invalid(format!(
-            "{:?} is not a scheme that can be used; use http or https",
-            excerpt(url.scheme())
-        )));
+        let scheme = excerpt(url.scheme());
+        return Err(Invalid::Url(format!("{scheme:?} is not a scheme that can be used; use http or https")));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Error::Invalid("the URL holds a user or password; send them in a header".to_owned()));
+        return Err(Invalid::Url("the URL holds a user or password; send them in a header".to_owned()));
     }
     Ok(url)
 }
 
-fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, Error> {
+fn check_headers<'a>(pairs: impl ExactSizeIterator<Item = (&'a str, &'a [u8])> + Clone) -> Result<HeaderMap, Invalid> {
     if pairs.len() > MAX_HEADERS {
-        return Err(Error::Invalid(format!("there are more than {MAX_HEADERS} headers")));
+        return Err(Invalid::Headers(format!("{MAX_HEADERS} headers")));
     }
-    if pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > MAX_HEADER_BYTES {
-        return Err(Error::Invalid(format!("there are more than {MAX_HEADER_BYTES} bytes of headers")));
+    if pairs.clone().map(|(name, value)| name.len() + value.len()).sum::<usize>() > MAX_HEADER_BYTES {
+        return Err(Invalid::Headers(format!("{MAX_HEADER_BYTES} bytes of headers")));
     }
     let mut headers = HeaderMap::with_capacity(pairs.len());
     for (name, value) in pairs {
-        let wrong = |why: &str| Error::Invalid(format!("the header {:?} {why}", excerpt(name)));
+        let wrong = |why| Invalid::Header { name: excerpt(name), why };
         let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("is not a name"))?;
         if RESERVED.contains(&parsed) {
             return Err(wrong("is the host's to set"));
         }
         // The value may be a token: it is not told.
-        let value = HeaderValue::from_bytes(value.as_bytes())
+        let value = HeaderValue::from_bytes(value)
             .map_err(|_| wrong("has a value that no header can have, such as one with a line end"))?;
         headers.append(parsed, value);
     }
@@ -94,17 +94,16 @@ fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, Error> {
 }
 
 /// The beginning of a text that the guest may have made very long.
-fn excerpt(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_METHOD)]
+fn excerpt(text: &str) -> String {
+    text[..text.floor_char_boundary(MAX_METHOD)].to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> Result<Request, Error> {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        check(http::Request { method: method.into(), url: url.into(), headers, body: vec![], timeout: None })
+    fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> Result<Request, Invalid> {
+        check(method, url, headers.iter().map(|(name, value)| (*name, value.as_bytes())))
     }
 
     #[test]
@@ -134,7 +133,7 @@ mod tests {
             ("GET", url, [("Transfer-Encoding", "chunked")]),
             ("GET", url, [("keep-alive", "1")]),
         ] {
-            assert!(matches!(request(method, url, &headers), Err(Error::Invalid(_))), "{method:?} {url} {headers:?}");
+            assert!(request(method, url, &headers).is_err(), "{method:?} {url} {headers:?}");
         }
     }
 }

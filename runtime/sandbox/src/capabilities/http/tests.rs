@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +13,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::bindings::http::Host as _;
 use crate::egress::Lookup;
+use crate::manifest::Origin;
 use crate::transport::Network;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -19,7 +21,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// One sender that may send requests to `origin`.
 fn sender(transport: &Arc<dyn Transport>, origin: &str, private: bool) -> Host {
     let allow = vec![Origin::try_from(origin.to_owned()).unwrap()];
-    let grant = configure(transport, &Section { allow, private });
+    let mut manifest = Manifest::default();
+    (manifest.http.allow, manifest.http.private) = (allow, private);
+    let grant = configure(transport, &manifest, Path::new(""), &|_| None).unwrap();
     prepare(&grant, Instant::now() + 100 * SECOND, &Arc::default())
 }
 
@@ -96,7 +100,7 @@ async fn a_name_that_leads_to_a_private_address_is_denied_and_counted() {
                 matches!(&answer, Err(Error::Denied(why)) if why.contains("[http] private = true")),
                 "{ip}: {answer:?}"
             );
-            assert_eq!(sender.denials.http.load(Relaxed), times);
+            assert_eq!(sender.gate.denials.http.load(Relaxed), times);
         }
     }
     assert_eq!(seen(&counts), [0, 0]);

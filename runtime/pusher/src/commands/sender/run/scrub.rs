@@ -65,9 +65,10 @@ impl Scrub {
     /// A header's value without secrets, those in Base64 included.
     pub(super) fn header(&self, value: &str) -> String {
         let decoded = value.strip_prefix(BASIC).and_then(|credentials| STANDARD.decode(credentials.trim()).ok());
-        match decoded {
-            Some(credentials) => format!("{BASIC}{}", STANDARD.encode(self.bytes(&credentials))),
-            None => self.text(value),
+        match decoded.map(|credentials| (self.bytes(&credentials), credentials)) {
+            Some((clean, credentials)) if clean != credentials => format!("{BASIC}{}", STANDARD.encode(clean)),
+            // The secret may be what is in Base64 already.
+            _ => self.text(value),
         }
     }
 }
@@ -122,6 +123,7 @@ mod tests {
         assert_eq!(scrub("s3cret").header(&basic("me:s3cret")), basic("me:SECRET-api_key"));
         assert_eq!(scrub("s3cret").header(&basic("me:other")), basic("me:other"));
         assert_eq!(scrub("s3cret").header("Basic s3cret"), "Basic SECRET-api_key");
+        assert_eq!(scrub("bWU6eA==").header("Basic bWU6eA=="), "Basic SECRET-api_key");
     }
 
     #[test]
