@@ -14,10 +14,12 @@ mod hooks;
 mod hostile;
 mod kill;
 mod languages;
-mod queue;
 mod refusals;
 mod reload;
 mod search;
 mod sender_commands;
+mod soak;
 mod startup;
 mod tutorial;
+
+use pusher_tests::queue;
