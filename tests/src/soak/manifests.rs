@@ -40,7 +40,7 @@ impl Form for Manifests {
             .current_dir(build::root())
             // Proptest reads both.
             .env("PROPTEST_CASES", self.cases.to_string())
-            .env("PROPTEST_RNG_SEED", random.next().to_string())
+            .env("PROPTEST_RNG_SEED", random.number().to_string())
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()

@@ -22,7 +22,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -32,12 +32,12 @@ impl Random {
     /// A number below `end`; 0 if there is none.
     pub fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).unwrap_or(u64::MAX).max(1);
-        usize::try_from(self.next() % end).unwrap_or_default()
+        usize::try_from(self.number() % end).unwrap_or_default()
     }
 
     /// A time of so many milliseconds.
     pub fn millis(&mut self, least: u64, most: u64) -> Duration {
-        Duration::from_millis(least + self.next() % (most - least + 1))
+        Duration::from_millis(least + self.number() % (most - least + 1))
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn a_seed_repeats() {
         let mut random = Random::new(1_234_567);
-        assert_eq!([random.next(), random.next()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+        assert_eq!([random.number(), random.number()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
         assert!((0..1000).all(|_| Random::new(7).below(3) == Random::new(7).below(3)));
         assert!((0..1000).all(|_| (5..=9).contains(&random.millis(5, 9).as_millis())));
     }

@@ -168,7 +168,7 @@ impl Form for Reload {
     const NAME: &'static str = "reload";
 
     async fn round(&mut self, random: &mut Random) -> String {
-        let pushing = self.push(20, Random::new(random.next()));
+        let pushing = self.push(20, Random::new(random.number()));
         let mut done = Vec::new();
         for _ in 0..2 + random.below(4) {
             match random.below(4) {
