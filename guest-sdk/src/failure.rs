@@ -35,6 +35,32 @@ impl Failure {
     pub fn limited(seconds: Option<u32>) -> Self {
         Self::Limited(seconds)
     }
+
+    /// As [`limited`](Self::limited). There is no place for a reason in it, so the reason is written to the log.
+    pub fn limited_because(seconds: Option<u32>, reason: impl Display) -> Self {
+        eprintln!("{reason}");
+        Self::Limited(seconds)
+    }
+
+    /// Trying again may help, when the response says: with status 429 (Too Many Requests) or a `Retry-After` it is limited
+    /// for so long, and the reason is written to the log; otherwise it is temporary. What can be delivered at all is for the
+    /// caller to say: this does not look at any other status.
+    ///
+    /// ```
+    /// use pusher_sender_sdk::Failure;
+    ///
+    /// assert_eq!(Failure::retry(503, Some(120), "busy"), Failure::limited(Some(120)));
+    /// assert_eq!(Failure::retry(429, None, "busy"), Failure::limited(None));
+    /// assert_eq!(Failure::retry(503, None, "busy"), Failure::temporary("busy"));
+    /// ```
+    ///
+    /// `retry_after` is [`Response::retry_after`](crate::http::Response::retry_after).
+    pub fn retry(status: u16, retry_after: Option<u32>, reason: impl Display) -> Self {
+        if status == 429 || retry_after.is_some() {
+            return Self::limited_because(retry_after, reason);
+        }
+        Self::temporary(reason)
+    }
 }
 
 impl Display for Failure {
@@ -115,6 +141,17 @@ mod tests {
         assert_eq!(number("7"), Ok(7));
         assert_eq!(number("x"), Err(Failure::Temporary("invalid digit found in string".into())));
         assert_eq!("x".parse::<u8>().or_permanent(), Err(Failure::permanent("invalid digit found in string")));
+    }
+
+    #[test]
+    fn a_response_that_asks_to_wait_is_a_limit_and_any_other_is_temporary() {
+        for status in [302, 404, 429, 500, 502, 503] {
+            assert_eq!(Failure::retry(status, Some(7), "why"), Failure::limited(Some(7)), "{status}");
+        }
+        assert_eq!(Failure::retry(429, None, "why"), Failure::limited(None));
+        for status in [302, 404, 500, 502, 503] {
+            assert_eq!(Failure::retry(status, None, "why"), Failure::temporary("why"), "{status}");
+        }
     }
 
     #[test]

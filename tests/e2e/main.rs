@@ -15,10 +15,12 @@ mod hostile;
 mod kill;
 mod languages;
 mod metrics;
-mod queue;
 mod refusals;
 mod reload;
 mod search;
 mod sender_commands;
+mod soak;
 mod startup;
 mod tutorial;
+
+use pusher_tests::queue;

@@ -5,7 +5,8 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::build;
@@ -15,6 +16,8 @@ use crate::wait::PATIENCE;
 pub struct Pusher {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    /// What it said on standard error, line by line; errors only, unless the environment says more.
+    log: watch::Receiver<Vec<String>>,
     /// Where the REST API is, `http://127.0.0.1:PORT`; empty for a worker.
     pub api: String,
     /// Where the Periodic server is, as a URL; empty for a worker.
@@ -87,12 +90,14 @@ impl Pusher {
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .map_err(|e| format!("{shown} did not start: {e}"))?;
         let stdout = child.stdout.take().ok_or("no standard output")?;
         let lines = BufReader::new(stdout).lines();
-        let mut pusher = Self { child, lines, api: String::new(), periodic: String::new(), admin: String::new() };
+        let log = follow(child.stderr.take().ok_or("no standard error")?);
+        let mut pusher = Self { child, lines, log, api: String::new(), periodic: String::new(), admin: String::new() };
         timeout(patience, pusher.until_ready())
             .await
             .map_err(|_| format!("{shown} was not ready after {patience:?}"))??;
@@ -115,6 +120,17 @@ impl Pusher {
         }
         let status = self.child.wait().await.map_err(|e| e.to_string())?;
         Err(format!("pusher ended with {status} before it was ready; its standard error says why"))
+    }
+
+    /// Waits until so many lines of its log have `part` in them.
+    ///
+    /// # Panics
+    /// If that takes too long.
+    pub async fn logged(&self, part: &str, times: usize) {
+        let mut log = self.log.clone();
+        let has = |lines: &Vec<String>| lines.iter().filter(|line| line.contains(part)).count() >= times;
+        let waited = timeout(PATIENCE, log.wait_for(has)).await;
+        assert!(matches!(waited, Ok(Ok(_))), "waited in vain for {times} of {part:?} in {:#?}", *self.log.borrow());
     }
 
     /// The process id, while it runs.
@@ -152,4 +168,17 @@ impl Pusher {
         let ended = timeout(PATIENCE + Duration::from_secs(15), self.child.wait()).await;
         ended.map_err(|_| "pusher did not stop")?.map_err(|e| format!("waiting for pusher: {e}"))
     }
+}
+
+/// Keeps what is said, and says it again on our own standard error.
+fn follow(stderr: ChildStderr) -> watch::Receiver<Vec<String>> {
+    let (keep, kept) = watch::channel(Vec::new());
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stderr).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            eprintln!("{line}");
+            keep.send_modify(|log| log.push(line));
+        }
+    });
+    kept
 }

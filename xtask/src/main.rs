@@ -25,6 +25,8 @@ cargo xtask VERB
   up [ARGS]          pusher serve with the shipped senders, in the foreground; provider keys from the environment
   provider [ARGS]    the stand-in for the mail provider alone, in the foreground
   test [ARGS]        every test; ARGS go to cargo test
+  soak [NAME] [--minutes N] [--seed N]  the long forms of the tests: hostile, reload, manifests, kill or all, each for N
+                     minutes (3); a line for each round, and an error after the first that breaks a promise
   bench NAME [--json]  accept, pushers, bulk, search, sandbox, hostile, startup, deliver or all: figures beside a baseline of the same run
 ";
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         "up" => up(&args),
         "provider" => provider(&args),
         "test" => test(&args),
+        "soak" => soak(&args),
         "bench" => bench(&args),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");
@@ -94,6 +97,11 @@ fn test(args: &[String]) -> Result<(), Failure> {
     }
     step::run("the tests", cargo().args(["test", "--workspace"]).args(args))?;
     senders::test()
+}
+
+fn soak(args: &[String]) -> Result<(), Failure> {
+    prepare(Profile::Dev)?;
+    step::run("the long tests", step::command(binary(Profile::Dev, "soak")).args(args))
 }
 
 fn bench(args: &[String]) -> Result<(), Failure> {

@@ -2,18 +2,29 @@
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+/// How a date is written; `_` is anything.
+const SHAPE: &str = "___, __ ___ ____ __:__:__ GMT";
+
 /// Unix seconds of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(super) fn parse(text: &str) -> Option<i64> {
-    let (_weekday, rest) = text.trim().split_once(", ")?;
-    let [day, month, year, time, "GMT"] = rest.split(' ').collect::<Vec<_>>()[..] else { return None };
-    let month = MONTHS.iter().position(|name| *name == month)?;
-    let [hour, minute, second] = time.split(':').collect::<Vec<_>>()[..] else { return None };
-    let days = days_from_civil(number(year, 9999)?, i64::try_from(month).ok()? + 1, number(day, 31)?);
-    Some(((days * 24 + number(hour, 23)?) * 60 + number(minute, 59)?) * 60 + number(second, 60)?)
-}
-
-fn number(digits: &str, max: i64) -> Option<i64> {
-    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?.filter(|number| *number <= max)
+    let text = text.trim();
+    let fits = |(found, shape)| shape == b'_' || found == shape;
+    if text.len() != SHAPE.len() || !text.bytes().zip(SHAPE.bytes()).all(fits) {
+        return None;
+    }
+    let number = |at: usize, digits: usize, max: i64| {
+        let mut number = 0;
+        for byte in text.as_bytes().iter().skip(at).take(digits) {
+            if !byte.is_ascii_digit() {
+                return None;
+            }
+            number = 10 * number + i64::from(byte - b'0');
+        }
+        (number <= max).then_some(number)
+    };
+    let month = MONTHS.iter().position(|name| text.get(8..11) == Some(*name))?;
+    let days = days_from_civil(number(12, 4, 9999)?, i64::try_from(month).ok()? + 1, number(5, 2, 31)?);
+    Some(((days * 24 + number(17, 2, 23)?) * 60 + number(20, 2, 59)?) * 60 + number(23, 2, 60)?)
 }
 
 /// Days from 1 January 1970 to a date of the Gregorian calendar, counting years from March so that the leap day is the
@@ -37,9 +48,20 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_date() {
-        for text in
-            ["", "120", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nov 1994 08:49 GMT", "Sun, 6x Nov 1994 08:49:37 GMT"]
-        {
+        for text in [
+            "",
+            "120",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun, 06 Nov 1994 08:49 GMT",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
+            "Sun, 6x Nov 1994 08:49:37 GMT",
+            "Sun, 0: Nov 1994 08:49:37 GMT",
+            "Sun, 32 Nov 1994 08:49:37 GMT",
+            "Sun, 06 nov 1994 08:49:37 GMT",
+            "Sun, 06 é   1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

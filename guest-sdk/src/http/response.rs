@@ -60,7 +60,8 @@ impl Response {
         serde_json::from_slice(&self.response.body)
     }
 
-    /// How many seconds the server asks to wait (`Retry-After`, as seconds or as a date).
+    /// How many seconds the server asks to wait (`Retry-After`, RFC 9110 §10.2.3: as seconds or as a date). A date counts
+    /// from the response's own `Date`; without one, and for anything else that is there, it is `None`.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
         let value = self.header("retry-after")?.trim();
@@ -85,21 +86,21 @@ impl Response {
     /// `explain` finds in it, or else the beginning of the body.
     ///
     /// # Errors
-    /// [`Failure::Limited`] for 429, [`Failure::Temporary`] for 408 and 5xx, [`Failure::Permanent`] for anything else
-    /// that is not 2xx.
+    /// [`Failure::Limited`] for 429, and for 408 and 5xx with a `Retry-After`; [`Failure::Temporary`] for 408 and 5xx
+    /// without; [`Failure::Permanent`] for anything else that is not 2xx. Where another provider means another thing, judge
+    /// the status yourself, with [`Failure::retry`].
     pub fn error_for_status_with(self, explain: impl FnOnce(&Self) -> Option<String>) -> Result<Self, Failure> {
         if self.is_success() {
             return Ok(self);
         }
-        if self.status() == 429 {
-            return Err(Failure::Limited(self.retry_after()));
+        let passes = matches!(self.status(), 408 | 500..=599);
+        let retry_after = self.retry_after();
+        if self.status() == 429 || (passes && retry_after.is_some()) {
+            return Err(Failure::Limited(retry_after));
         }
         let why = explain(&self).unwrap_or_else(|| self.text().chars().take(EXCERPT).collect());
         let reason = format!("the server answered {}: {}", self.status(), why.trim());
-        Err(match self.status() {
-            408 | 500..=599 => Failure::Temporary(reason),
-            _ => Failure::Permanent(reason),
-        })
+        Err(if passes { Failure::Temporary(reason) } else { Failure::Permanent(reason) })
     }
 }
 
@@ -121,6 +122,11 @@ mod tests {
         assert_eq!(failure(404), Failure::permanent("the server answered 404: why"));
         assert_eq!(failure(302), Failure::permanent("the server answered 302: why"));
         assert_eq!(failure(429), Failure::limited(None));
+        let busy = |status| response(status, &[("Retry-After", "120")], "why").error_for_status().unwrap_err();
+        for status in [408, 429, 500, 503] {
+            assert_eq!(busy(status), Failure::limited(Some(120)), "{status}");
+        }
+        assert_eq!(busy(404), Failure::permanent("the server answered 404: why"));
     }
 
     #[test]
@@ -132,7 +138,9 @@ mod tests {
         assert_eq!(limited(&[now, later]), Failure::limited(Some(30)));
         assert_eq!(limited(&[("date", later.1), ("retry-after", now.1)]), Failure::limited(Some(0)));
         assert_eq!(limited(&[later]), Failure::limited(None));
-        assert_eq!(limited(&[("retry-after", "soon")]), Failure::limited(None));
+        for none in ["soon", "", "-5", "1.5", "4294967296"] {
+            assert_eq!(limited(&[("retry-after", none)]), Failure::limited(None), "{none}");
+        }
     }
 
     #[test]

@@ -143,7 +143,8 @@ impl SenderDirectory {
                 self.known.insert(path, known);
                 continue;
             }
-            let result = catalog::load(&self.shared, candidate).await;
+            // On the heap: it is a large future, and seldom needed.
+            let result = Box::pin(catalog::load(&self.shared, candidate)).await;
             let again = read.keys().cloned().collect::<Vec<_>>();
             if self.blocking(move || Ok(stamp::look(again))).await? == read {
                 let is_refused = result.is_err();

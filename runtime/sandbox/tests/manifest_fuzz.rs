@@ -252,8 +252,14 @@ fn a_manifest_of_nothing_but_depth_or_length_is_an_error() {
     assert_eq!(Manifest::read(&file).unwrap_err().to_string(), "the manifest cannot be read: it is larger than 1MiB");
 }
 
+/// Many, or as many as `PROPTEST_CASES` says: `cargo xtask soak manifests`.
+fn config() -> ProptestConfig {
+    let said = ProptestConfig::default();
+    ProptestConfig { cases: said.cases.max(5000), failure_persistence: None, ..said }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 5000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn a_changed_manifest_is_one_or_says_on_which_line_it_is_not(changes in prop::collection::vec(mutation(), 1..6)) {

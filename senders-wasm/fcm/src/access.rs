@@ -65,11 +65,7 @@ impl Token {
             format!("{}: {}", answer.error, answer.error_description).chars().take(EXCERPT).collect()
         };
         let reason = format!("no access token: the token endpoint answered {status}: {why}");
-        if status == 429 || retry_after.is_some() {
-            eprintln!("{reason}");
-            return Err(Failure::limited(retry_after));
-        }
-        Err(Failure::temporary(reason))
+        Err(Failure::retry(status, retry_after, reason))
     }
 }
 

@@ -39,17 +39,9 @@ pub(crate) fn judge(status: u16, retry_after: Option<u32>, body: &[u8], token: &
         (403, "SENDER_ID_MISMATCH") | (404, "UNREGISTERED") => Verdict::Refused(reason),
         // The service account or the project's name is wrong; the message waits for the operator.
         (401 | 403 | 404, _) => Verdict::Stop(Failure::temporary(reason)),
-        (429, _) => Verdict::Later(limited(retry_after, &reason)),
-        (400..=499, _) if status != 408 => Verdict::Refused(reason),
-        _ if retry_after.is_some() => Verdict::Later(limited(retry_after, &reason)),
-        _ => Verdict::Later(Failure::temporary(reason)),
+        (400..=499, _) if status != 408 && status != 429 => Verdict::Refused(reason),
+        _ => Verdict::Later(Failure::retry(status, retry_after, reason)),
     }
-}
-
-/// `limited` has no reason, so it is logged.
-fn limited(seconds: Option<u32>, reason: &str) -> Failure {
-    eprintln!("{reason}");
-    Failure::limited(seconds)
 }
 
 /// FCM's own code, or else the general one of Google's APIs.

@@ -17,11 +17,8 @@ pub(crate) fn judge(status: u16, retry_after: Option<u32>, body: &str) -> Result
         _ => format!("the endpoint answered {status}: {}", body.trim().chars().take(EXCERPT).collect::<String>()),
     };
     // 502 and 504 come from an overloaded endpoint, so they slow down what follows, as 429 does.
-    if matches!(status, 429 | 502 | 504) || retry_after.is_some() {
-        eprintln!("{reason}");
-        return Err(Failure::limited(retry_after));
-    }
-    Err(Failure::temporary(reason))
+    let status = if matches!(status, 502 | 504) { 429 } else { status };
+    Err(Failure::retry(status, retry_after, reason))
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! The Go program's form of a hook, field for field and header for header.
 
-use hmac::{Hmac, KeyInit, Mac};
-use md5::Md5;
 use pusher_sender_sdk::Message;
 
 /// The header with the time of the call in Unix seconds.
@@ -17,14 +15,7 @@ pub(crate) fn fields(message: &Message) -> [(&'static str, &str); 3] {
 /// The signature: upper-case hex of the HMAC-MD5 over each name and value with nothing between, sorted by name. The
 /// time is signed as `timestamp`, which sorts after the fields.
 pub(crate) fn sign(secret: &str, fields: &[(&str, &str)], timestamp: &str) -> String {
-    let Ok(mut mac) = Hmac::<Md5>::new_from_slice(secret.as_bytes()) else {
-        unreachable!("HMAC takes a key of any length (RFC 2104)");
-    };
-    for (name, value) in fields.iter().chain(&[("timestamp", timestamp)]) {
-        mac.update(name.as_bytes());
-        mac.update(value.as_bytes());
-    }
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02X}")).collect()
+    hmac_md5::sign(secret, fields.iter().copied().chain([("timestamp", timestamp)]))
 }
 
 #[cfg(test)]

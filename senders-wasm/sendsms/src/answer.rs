@@ -43,8 +43,7 @@ fn classify(refusal: &Refusal<'_>) -> Failure {
         || sub_code.starts_with("accesscontrol.limited-by")
         || *sub_code == "isv.BUSINESS_LIMIT_CONTROL"
     {
-        eprintln!("{told}");
-        return Failure::limited(ban(reason));
+        return Failure::limited_because(ban(reason), told);
     }
     let passes = sub_code.starts_with("isp.") || *code == 10 || (*code == 15 && sub_code.is_empty());
     if passes { Failure::temporary(told) } else { Failure::permanent(told) }

@@ -1,7 +1,5 @@
 //! How a message becomes a request, and how that is signed.
 
-use hmac::{Hmac, KeyInit, Mac};
-use md5::Md5;
 use pusher_sender_sdk::pushers::Pusher;
 use serde::Deserialize;
 
@@ -66,14 +64,7 @@ pub(crate) fn request(app_key: &str, number: &str, data: &Data, pusher: &Pusher,
 
 /// Adds the signature: upper-case hex of the HMAC-MD5 over each name and value, sorted by name, with nothing between.
 pub(crate) fn sign(mut form: Form, app_secret: &str) -> Form {
-    let Ok(mut mac) = Hmac::<Md5>::new_from_slice(app_secret.as_bytes()) else {
-        unreachable!("HMAC takes a key of any length (RFC 2104)");
-    };
-    for (name, value) in &form {
-        mac.update(name.as_bytes());
-        mac.update(value.as_bytes());
-    }
-    form.push(("sign", mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02X}")).collect()));
+    form.push(("sign", hmac_md5::sign(app_secret, form.iter().map(|(name, value)| (*name, value.as_str())))));
     form
 }
 

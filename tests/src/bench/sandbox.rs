@@ -80,7 +80,7 @@ impl Sender for Native {
 }
 
 /// What these benchmarks load asks nobody about pushers.
-pub(super) struct Nobody;
+pub(crate) struct Nobody;
 
 #[async_trait]
 impl Pushers for Nobody {
