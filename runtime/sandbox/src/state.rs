@@ -3,7 +3,7 @@
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::capabilities::{config, http, pushers};
+use crate::capabilities::{config, http, pushers, wasi_http};
 use crate::limits::MemoryLimit;
 
 /// The data of one send's store.
@@ -11,6 +11,7 @@ pub(crate) struct State {
     pub(crate) wasi: WasiCtx,
     pub(crate) table: ResourceTable,
     pub(crate) http: http::Host,
+    pub(crate) wasi_http: wasi_http::Host,
     pub(crate) pushers: pushers::Host,
     pub(crate) config: config::Host,
     pub(crate) memory: MemoryLimit,
