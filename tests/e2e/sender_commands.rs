@@ -196,7 +196,7 @@ async fn a_header_that_the_host_sets_is_no_part_of_a_recording_either() {
     tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(echo)).await });
     let dir = tempfile::tempdir().unwrap();
     let manifest = format!(
-        "[http]\nallow = [\"{origin}\"]\nprivate = true\n[http.headers.\"{origin}\"]\n\
+        "component = \"faulty.wasm\"\n[http]\nallow = [\"{origin}\"]\nprivate = true\n[http.headers.\"{origin}\"]\n\
          authorization = {{ secret = \"key\", prefix = \"Bearer \" }}\nx-login = {{ basic = \"me\", secret = \"key\" }}\n\
          [secrets]\nkey = {{ file = \"key.txt\" }}\n[limits]\ncpu = \"5s\"\n"
     );

@@ -4,26 +4,25 @@
 // {"to": "lu@example.com", "text": "Hello Lu, the beans are in"}.
 
 import { get as configured } from "pusher:sender/config@0.1.0";
-import { send as request } from "pusher:sender/http@0.1.0";
 import { get as lookUp } from "pusher:sender/pushers@0.1.0";
 
 export const sender = {
   name: () => "greet",
 
   // What is returned is an outcome; what is thrown is a failure.
-  send(message) {
+  async send(message) {
     const text = textOf(message.data);
     const to = recipient(message.pusher);
     if (!to.email) throw permanent("the recipient has no e-mail address");
     const greeting = configured("greeting") || "Hello";
     const body = { to: to.email, text: `${greeting} ${to.nickname || to.id}, ${text}` };
-    const headers = [
-      ["content-type", "application/json"],
-      ["authorization", `Bearer ${required("token")}`],
+    // The host adds the authorization that the manifest has under [http.headers].
+    const headers = {
+      "content-type": "application/json",
       // The same for every attempt, so that the provider can see that it has this message already.
-      ["idempotency-key", message.id],
-    ];
-    return judge(post(required("url"), headers, JSON.stringify(body)));
+      "idempotency-key": message.id,
+    };
+    return judge(...(await post(required("url"), headers, JSON.stringify(body))));
   },
 };
 
@@ -55,26 +54,28 @@ function required(key) {
   return value;
 }
 
-function post(url, headers, body) {
+/** The response, and its whole body as text. */
+async function post(url, headers, body) {
   try {
-    return request({ method: "POST", url, headers, body: new TextEncoder().encode(body), timeout: undefined });
+    const response = await fetch(url, { method: "POST", headers, body });
+    return [response, await response.text()];
   } catch (error) {
-    throw temporary(`no answer from the provider: ${describe(error)}`);
+    throw temporary(`no answer from the provider: ${error}`);
   }
 }
 
 /** What a provider's answer means for the message. */
-function judge(response) {
-  if (response.status >= 200 && response.status < 300) return { tag: "done" };
+function judge(response, text) {
+  if (response.ok) return { tag: "done" };
   if (response.status === 429) throw { tag: "limited", val: retryAfter(response) };
-  const reason = `the provider answered ${response.status}: ${new TextDecoder().decode(response.body).slice(0, 300)}`;
+  const reason = `the provider answered ${response.status}: ${text.slice(0, 300)}`;
   if (response.status === 408 || response.status >= 500) throw temporary(reason);
   throw permanent(reason);
 }
 
 /** The seconds that the provider asks to wait; undefined if it says nothing, or a date. */
 function retryAfter(response) {
-  const value = response.headers.find(([name]) => name === "retry-after")?.[1].trim() ?? "";
+  const value = response.headers.get("retry-after")?.trim() ?? "";
   return /^\d{1,9}$/.test(value) ? Number(value) : undefined;
 }
 

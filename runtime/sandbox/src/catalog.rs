@@ -264,7 +264,8 @@ pub(crate) fn warnings(compiled: &Compiled, manifest: &Manifest) -> Vec<String> 
         ("pusher:sender/pushers", "pushers", granted),
         ("pusher:sender/config", "config] or [secrets", manifest.tells()),
     ] {
-        if granted && !compiled.imports(interface) {
+        let asked = compiled.imports(interface) || (key == "http" && compiled.imports("wasi:http/outgoing-handler"));
+        if granted && !asked {
             warnings.push(format!("the manifest grants [{key}], which the component does not ask for"));
         }
     }

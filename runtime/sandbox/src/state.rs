@@ -3,7 +3,7 @@
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::capabilities::{config, http, log, pushers};
+use crate::capabilities::{config, http, log, pushers, wasi_http};
 use crate::limits::MemoryLimit;
 
 /// The data of one instance's store.
@@ -13,6 +13,7 @@ pub(crate) struct State {
     pub(crate) log: log::Log,
     pub(crate) table: ResourceTable,
     pub(crate) http: http::Host,
+    pub(crate) wasi_http: wasi_http::Host,
     pub(crate) pushers: pushers::Host,
     pub(crate) config: config::Host,
     pub(crate) memory: MemoryLimit,

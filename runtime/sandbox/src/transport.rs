@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION};
+pub(crate) use http::header::CONTENT_LENGTH;
+use http::header::{CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION};
 use http::header::{TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use reqwest::Client;
 use reqwest::redirect::Policy;
@@ -19,7 +20,7 @@ pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use crate::egress::{Lookup, Private, Resolver, system_lookup};
 
 /// Largest body of a response, in bytes.
-const MAX_RESPONSE: usize = 256 << 10;
+pub(crate) const MAX_RESPONSE: usize = 256 << 10;
 /// Headers that are about the connection: the transport's to set, and nobody else's.
 pub(crate) const RESERVED: [HeaderName; 13] = [
     CONNECTION,

@@ -19,8 +19,8 @@ use crate::manifest::Manifest;
 use crate::state::State;
 use crate::transport::{Response, Transport, TransportError};
 
-pub(crate) use gate::{Gate, Grant, Problem};
-pub(crate) use request::Invalid;
+pub(crate) use gate::{Admitted, Gate, Grant, Problem};
+pub(crate) use request::{Invalid, MAX_HEADER_BYTES, MAX_REQUEST};
 
 use http::Error;
 

@@ -119,6 +119,16 @@ impl LogStream {
     fn new(name: &'static str, lines: Arc<Mutex<Lines>>) -> Self {
         Self { stream: Arc::new(Stream { name, lines, unfinished: Mutex::default() }) }
     }
+
+    /// Another stream of the same send, for what the host has to say to the sender's author.
+    pub(super) fn beside(&self, name: &'static str) -> Self {
+        Self::new(name, Arc::clone(&self.stream.lines))
+    }
+
+    /// Writes one line.
+    pub(super) fn line(&self, line: &str) {
+        self.stream.write(format!("{line}\n").as_bytes());
+    }
 }
 
 impl Drop for Stream {

@@ -12,6 +12,7 @@ pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod pushers;
 mod wasi;
+pub(crate) mod wasi_http;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub(crate) fn link(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasi::link(&mut linker)?;
     http::link(&mut linker)?;
+    wasi_http::link(&mut linker)?;
     pushers::link(&mut linker)?;
     config::link(&mut linker)?;
     Ok(linker)
@@ -70,6 +72,7 @@ pub(crate) fn serve(name: &str, manifest: &Manifest) -> Served {
         }
         "pusher:sender/config" if of("0.1") => granted("[config] or [secrets]", manifest.tells()),
         _ if !of("0.2") => Served::Absent,
+        "wasi:http/types" | "wasi:http/outgoing-handler" => granted("[http] allow", !manifest.http.allow.is_empty()),
         _ => match package {
             "wasi:cli" | "wasi:clocks" | "wasi:io" | "wasi:random" => Served::Always,
             "wasi:filesystem" | "wasi:sockets" => Served::Empty,
@@ -111,11 +114,13 @@ pub(crate) fn prepare(
     let mut table = ResourceTable::new();
     table.set_max_capacity(MAX_HANDLES);
     let log = log::prepare(&grants.log, message);
+    let http = http::prepare(&grants.http, deadline, denials);
     State {
+        wasi_http: wasi_http::prepare(&http.gate, &log.stderr),
         wasi: wasi::prepare(&log),
         log,
         table,
-        http: http::prepare(&grants.http, deadline, denials),
+        http,
         pushers: pushers::prepare(&grants.pushers, denials),
         config: config::prepare(&grants.config),
         memory: MemoryLimit::new(memory),
@@ -134,6 +139,7 @@ pub(crate) fn renew(
 ) {
     log::renew(&grants.log, &state.log, message);
     state.http = http::prepare(&grants.http, deadline, denials);
+    wasi_http::renew(&mut state.wasi_http, &state.http.gate);
     state.memory.renew();
 }
 
@@ -153,7 +159,9 @@ mod tests {
             ("wasi:cli/stderr@0.3.0", Served::Absent),
             ("wasi:cli/stderr@0.20.0", Served::Absent),
             ("wasi:filesystem/types@0.2.0", Served::Empty),
-            ("wasi:http/types@0.2.0", Served::Absent),
+            ("wasi:http/incoming-handler@0.2.0", Served::Absent),
+            ("wasi:http/types@0.3.0", Served::Absent),
+            ("wasi:http/types@0.2.10", Served::Granted { key: "[http] allow", granted: false }),
             ("foo:bar/baz", Served::Absent),
         ] {
             assert_eq!(serve(name, &some), served, "{name}");

@@ -43,8 +43,8 @@ async fn no_file_opens_and_no_directory_is_there() {
 async fn what_the_host_does_not_have_refuses_the_sender_with_its_name() {
     for (package, interface, function) in [
         (
-            "package wasi:http@0.2.0; interface outgoing-handler { handle: func(); }",
-            "wasi:http/outgoing-handler@0.2.0",
+            "package wasi:http@0.2.0; interface incoming-handler { handle: func(); }",
+            "wasi:http/incoming-handler@0.2.0",
             "handle",
         ),
         (

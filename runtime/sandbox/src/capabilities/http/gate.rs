@@ -125,6 +125,11 @@ impl Gate {
         Self { grant: Arc::clone(grant), end: deadline - LAST_WORDS.min(left / 10), denials: Arc::clone(denials) }
     }
 
+    /// When every request must have ended.
+    pub(crate) fn end(&self) -> Instant {
+        self.end
+    }
+
     /// Lets a request out, as yet without a body, or refuses it.
     ///
     /// # Errors

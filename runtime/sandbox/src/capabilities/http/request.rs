@@ -6,11 +6,11 @@ use url::Url;
 use crate::transport::{HeaderMap, HeaderName, HeaderValue, Method, RESERVED, Request};
 
 /// Largest body of a request, in bytes.
-const MAX_REQUEST: usize = 1 << 20;
+pub(crate) const MAX_REQUEST: usize = 1 << 20;
 /// Most headers in a request.
 const MAX_HEADERS: usize = 100;
 /// Most bytes of all names and values together: more than servers take (8 to 32 KiB).
-const MAX_HEADER_BYTES: usize = 64 << 10;
+pub(crate) const MAX_HEADER_BYTES: usize = 64 << 10;
 /// Longest URL, in bytes. Servers and proxies take about this much.
 const MAX_URL: usize = 8 << 10;
 /// Longest method, in bytes. The registry's longest has 17.
