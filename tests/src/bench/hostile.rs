@@ -1,16 +1,25 @@
 //! `hostile`: how many messages a well-behaved sender delivers while another one misbehaves, one case for each way to.
-//! Baseline: the same sender without the other, measured just before. A ratio of 0.8 or more is what we want.
+//!
+//! Two baselines, each measured just before: the same sender without the other, and (the cases that end in `fair`) beside
+//! one that is its equal. The first tells what the other costs, of which 0.8 and more is what we want; the second tells
+//! harm from sharing: a ratio of 1 means that the other takes no more than an honest one would.
+//!
+//! The other sender is driven by the benchmark, which goes on for ever. Only in the case `crash-parked` a worker has it, as
+//! in earnest: it is parked after ten crashes in a row.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
-use pusher_core::{JobName, Message, PusherId, Sender};
-use pusher_sandbox::{Deps, Sandbox, SandboxConfig};
-use tokio::time::Instant;
+use bytes::Bytes;
+use periodic::{Job, JobKey, MemoryStore, Server, ServerOptions, SystemClock};
+use pusher::adapters::EmbeddedQueue;
+use pusher_core::{Prefix, Sender};
+use pusher_sandbox::{Deps, LoadedSender, Sandbox, SandboxConfig};
+use pusher_worker::{Channel, Worker, WorkerOptions};
+use tokio_util::sync::CancellationToken;
 
 use super::Figure;
+use super::crowd::{self, Crowd, WARM_UP};
 use super::sandbox::Nobody;
 
 /// What the message tells `faulty` to do, and what the case is called.
@@ -33,8 +42,8 @@ const CASES: [(&str, &str); 12] = [
 const AT_ONCE: usize = 32;
 /// How long the good sender's provider takes to answer.
 const PROVIDER: &str = "sleep:10";
-const WARM_UP: Duration = Duration::from_millis(300);
-const MEASURED: Duration = Duration::from_secs(2);
+/// How many messages the sender has to crash with that is parked.
+const CRASHES: usize = 1_000;
 
 /// Runs the benchmark.
 ///
@@ -42,81 +51,92 @@ const MEASURED: Duration = Duration::from_secs(2);
 /// If the senders cannot be loaded, or the good one does not deliver.
 pub async fn run() -> io::Result<Vec<Figure>> {
     let dir = tempfile::tempdir()?;
-    crate::senders::write(dir.path(), "good", "faulty.wasm", "component = \"faulty.wasm\"\n")?;
-    crate::senders::write(dir.path(), "hostile", "faulty.wasm", "component = \"faulty.wasm\"\n")?;
+    for name in ["equal", "good", "hostile"] {
+        crate::senders::write(dir.path(), name, "faulty.wasm", "component = \"faulty.wasm\"\n")?;
+    }
     let deps = Deps { pushers: Arc::new(Nobody), env: Arc::new(|_| None) };
     let sandbox = Sandbox::new(SandboxConfig::default(), deps).map_err(io::Error::other)?;
     let report = sandbox.load_dir(dir.path()).await.map_err(io::Error::other)?;
-    let [good, hostile] = &report.senders[..] else {
+    let [equal, good, hostile] = &report.senders[..] else {
         return Err(io::Error::other(format!("{:?}", report.refused)));
     };
-    let (good, hostile) = (&good.sender, &hostile.sender);
+    let good = &good.sender;
 
-    let mut figures = Vec::with_capacity(CASES.len());
+    let mut figures = Vec::with_capacity(2 * CASES.len() + 2);
     for (data, case) in CASES {
-        let alone = delivered(good).await?;
-        let crowd = Crowd::start(hostile, data)?;
+        let baselines = Baselines::measure(good, &equal.sender).await?;
+        let crowd = Crowd::start(&hostile.sender, data, AT_ONCE)?;
         let beside = delivered(good).await;
         crowd.end().await;
-        figures.push(Figure {
-            bench: "hostile",
-            case: case.into(),
-            value: beside?,
-            unit: "msg/s",
-            baseline: alone,
-            beside: "without the other sender",
-        });
+        figures.extend(baselines.figures(case, beside?));
     }
+    let baselines = Baselines::measure(good, &equal.sender).await?;
+    figures.extend(baselines.figures("crash-parked", beside_a_worker(good, hostile).await?));
     Ok(figures)
 }
 
-/// How many messages a second the sender delivers.
 async fn delivered(sender: &Arc<dyn Sender>) -> io::Result<f64> {
-    let crowd = Crowd::start(sender, PROVIDER)?;
-    tokio::time::sleep(WARM_UP).await;
-    let (before, start) = (crowd.done.load(Relaxed), Instant::now());
-    tokio::time::sleep(MEASURED).await;
-    let (done, elapsed) = (crowd.done.load(Relaxed) - before, start.elapsed());
-    if crowd.end().await > 0 {
-        return Err(io::Error::other("the well-behaved sender failed"));
-    }
-    Ok(f64::from(u32::try_from(done).unwrap_or(u32::MAX)) / elapsed.as_secs_f64())
+    crowd::delivered(sender, PROVIDER, AT_ONCE).await
 }
 
-/// Sends of one kind, each followed by the next until the crowd is told to end.
-struct Crowd {
-    over: Arc<AtomicBool>,
-    done: Arc<AtomicU64>,
-    failed: Arc<AtomicU64>,
-    tasks: tokio::task::JoinSet<()>,
+/// What the good sender delivers when nobody misbehaves.
+struct Baselines {
+    alone: f64,
+    fair: f64,
 }
 
-impl Crowd {
-    fn start(sender: &Arc<dyn Sender>, data: &str) -> io::Result<Self> {
-        let pusher = PusherId::parse("lupino").map_err(io::Error::other)?;
-        let id = JobName::for_push(&pusher, data);
-        let message = Message { id, sender: sender.name().clone(), pusher, data: data.into(), attempt: 1 };
-        let mut crowd =
-            Self { over: Arc::default(), done: Arc::default(), failed: Arc::default(), tasks: Default::default() };
-        for _ in 0..AT_ONCE {
-            let (sender, message) = (Arc::clone(sender), message.clone());
-            let (over, done, failed) = (Arc::clone(&crowd.over), Arc::clone(&crowd.done), Arc::clone(&crowd.failed));
-            crowd.tasks.spawn(async move {
-                while !over.load(Relaxed) {
-                    let counter = if sender.send(message.clone()).await.is_ok() { &done } else { &failed };
-                    counter.fetch_add(1, Relaxed);
-                    // A worker gets each message from the network, and so has other work between two of them.
-                    tokio::task::yield_now().await;
-                }
-            });
-        }
-        Ok(crowd)
+impl Baselines {
+    async fn measure(good: &Arc<dyn Sender>, equal: &Arc<dyn Sender>) -> io::Result<Self> {
+        let alone = delivered(good).await?;
+        let crowd = Crowd::start(equal, PROVIDER, AT_ONCE)?;
+        let fair = delivered(good).await;
+        crowd.end().await;
+        Ok(Self { alone, fair: fair? })
     }
 
-    /// Ends it, without waiting for those that wait. How many sends failed?
-    async fn end(mut self) -> u64 {
-        self.over.store(true, Relaxed);
-        self.tasks.shutdown().await;
-        self.failed.load(Relaxed)
+    fn figures(&self, case: &str, value: f64) -> [Figure; 2] {
+        let figure = |case, baseline, beside| Figure { bench: "hostile", case, value, unit: "msg/s", baseline, beside };
+        [
+            figure(case.to_owned(), self.alone, "without the other sender"),
+            figure(format!("{case}-fair"), self.fair, "beside an equal sender"),
+        ]
+    }
+}
+
+/// What the good sender delivers while a worker has the hostile one's messages, from the first crash on.
+async fn beside_a_worker(good: &Arc<dyn Sender>, hostile: &LoadedSender) -> io::Result<f64> {
+    let (store, clock) = (Arc::new(MemoryStore::default()), Arc::new(SystemClock));
+    let server = Server::start(store, clock, ServerOptions::default()).await.map_err(io::Error::other)?;
+    let func = Prefix::default().func(hostile.sender.name());
+    let jobs = (0..CRASHES).map(|n| {
+        let message = crowd::message(&*hostile.sender, &format!("trap:{n}"))?;
+        let name = Bytes::from(String::from(message.id));
+        let key = JobKey { func: Bytes::copy_from_slice(func.as_str().as_bytes()), name };
+        Ok(Job { key, workload: Bytes::from(message.data), sched_at: 0, count: 0, timeout: 0 })
+    });
+    let submitted = server.handle().submit(jobs.collect::<io::Result<_>>()?).await;
+    submitted.into_iter().collect::<Result<Vec<_>, _>>().map_err(io::Error::other)?;
+
+    let (connector, queue) = (Arc::new(server.handle().connector()), Arc::new(EmbeddedQueue(server.handle())));
+    let LoadedSender { sender, concurrency, retry, .. } = hostile;
+    let channel = Channel { sender: sender.clone(), concurrency: *concurrency, retry: retry.clone(), rate: None };
+    let worker = Worker::new(connector, queue, WorkerOptions::default()).channel(channel);
+    let (activity, stop) = (worker.activity(), CancellationToken::new());
+    let working = async {
+        tokio::time::sleep(WARM_UP).await;
+        worker.run(stop.clone()).await;
+        Ok(())
+    };
+    let measuring = async {
+        let beside = delivered(good).await;
+        stop.cancel();
+        beside
+    };
+    let (beside, ()) = tokio::try_join!(measuring, working)?;
+    server.stop().await;
+    if activity.read().values().all(|sender| sender.is_parked) {
+        Ok(beside)
+    } else {
+        Err(io::Error::other("the sender that only crashes was not parked"))
     }
 }

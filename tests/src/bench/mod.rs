@@ -4,8 +4,11 @@
 pub mod accept;
 mod beside;
 pub mod bulk;
+mod crowd;
 pub mod deliver;
 pub mod hostile;
+pub mod http;
+pub mod inflight;
 pub mod load;
 pub mod pushers;
 pub mod sandbox;
@@ -60,7 +63,7 @@ impl Figure {
     pub fn text(&self) -> String {
         let Self { bench, case, value, unit, baseline, beside } = self;
         format!(
-            "{bench:8} {case:20} {value:10.1} {unit:7} beside {baseline:10.1} ({beside}): ratio {:.3}",
+            "{bench:8} {case:28} {value:10.1} {unit:7} beside {baseline:10.1} ({beside}): ratio {:.3}",
             self.ratio()
         )
     }
