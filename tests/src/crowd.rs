@@ -3,9 +3,16 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use pusher_core::{JobName, Message, PusherId, Sender};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+/// How long a crowd runs before it is measured.
+pub const WARM_UP: Duration = Duration::from_millis(300);
+/// For how long it is measured.
+const MEASURED: Duration = Duration::from_secs(2);
 
 /// What the message tells the sender `faulty` to do, and what that is called.
 pub const HOSTILE: [(&str, &str); 12] = [
@@ -37,9 +44,7 @@ impl Crowd {
     /// # Errors
     /// None that depends on the arguments.
     pub fn start(sender: &Arc<dyn Sender>, data: &str, at_once: usize) -> io::Result<Self> {
-        let pusher = PusherId::parse("lupino").map_err(io::Error::other)?;
-        let id = JobName::for_push(&pusher, data);
-        let message = Message { id, sender: sender.name().clone(), pusher, data: data.into(), attempt: 1 };
+        let message = message(&**sender, data)?;
         let mut crowd =
             Self { over: Arc::default(), done: Arc::default(), failed: Arc::default(), tasks: JoinSet::default() };
         for _ in 0..at_once {
@@ -76,4 +81,31 @@ impl Crowd {
         while self.tasks.join_next().await.is_some() {}
         (self.done(), self.failed.load(Relaxed))
     }
+}
+
+/// How many messages a second the sender delivers, `at_once` at once.
+///
+/// # Errors
+/// If one fails.
+pub async fn delivered(sender: &Arc<dyn Sender>, data: &str, at_once: usize) -> io::Result<f64> {
+    let crowd = Crowd::start(sender, data, at_once)?;
+    sleep(WARM_UP).await;
+    let (before, start) = (crowd.done(), Instant::now());
+    sleep(MEASURED).await;
+    let (done, elapsed) = (crowd.done() - before, start.elapsed());
+    if crowd.end().await > 0 {
+        return Err(io::Error::other("a send failed that should not"));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a count of sends is far below 2^52")]
+    Ok(done as f64 / elapsed.as_secs_f64())
+}
+
+/// A message to somebody.
+///
+/// # Errors
+/// None that depends on the arguments.
+pub fn message(sender: &dyn Sender, data: &str) -> io::Result<Message> {
+    let pusher = PusherId::parse("lupino").map_err(io::Error::other)?;
+    let id = JobName::for_push(&pusher, data);
+    Ok(Message { id, sender: sender.name().clone(), pusher, data: data.into(), attempt: 1 })
 }

@@ -27,7 +27,17 @@ cargo xtask VERB
   test [ARGS]        every test; ARGS go to cargo test
   soak [NAME] [--minutes N] [--seed N]  the long forms of the tests: hostile, reload, manifests, kill or all, each for N
                      minutes (3); a line for each round, and an error after the first that breaks a promise
-  bench NAME [--json]  accept, pushers, bulk, search, sandbox, hostile, startup, deliver or all: figures beside a baseline of the same run
+  bench NAME [--json]  figures, each beside a baseline of the same run; NAME is one of these, or all:
+    accept           pushes accepted a second
+    pushers          recipients created a second, one by one
+    bulk             a million recipients by bulk requests and by pusher pushers import; pages of the list
+    search           queries over a million recipients, and building the index
+    sandbox          one message with a component: how long, and how many a second on all processors
+    http             what a sender's HTTP request costs beside one of reqwest
+    inflight         memory while a thousand sends wait for their provider
+    hostile          what a sender delivers while another one misbehaves
+    startup          two hundred senders loaded
+    deliver          messages delivered a second, from end to end
 ";
 
 fn main() -> ExitCode {

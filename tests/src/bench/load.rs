@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -108,6 +109,16 @@ pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::
     }
 }
 
+/// This very program with this argument, and with as many open files as the system allows: some benchmarks have a thousand
+/// connections, which is all that a process may open as a rule.
+pub(crate) fn this_program(argument: &str) -> Command {
+    let program = std::env::current_exe().unwrap_or_default();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n \"$(ulimit -H -n)\"; exec \"$0\" \"$@\""]).arg(program).arg(argument);
+    command.kill_on_drop(true);
+    command
+}
+
 /// The baseline: axum routes that only answer, in a process of its own as the real server is.
 pub struct BareRoute {
     _process: Child,
@@ -121,8 +132,7 @@ impl BareRoute {
     /// # Errors
     /// If it does not start.
     pub async fn start() -> io::Result<Self> {
-        let program = std::env::current_exe()?;
-        let mut process = Command::new(program).arg("bare-route").stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let mut process = this_program("bare-route").stdout(Stdio::piped()).spawn()?;
         let stdout = process.stdout.take().ok_or_else(|| io::Error::other("no standard output"))?;
         let line = BufReader::new(stdout).lines().next_line().await?.unwrap_or_default();
         let address = line.parse().map_err(|_| io::Error::other(format!("the bare route said {line:?}")))?;
@@ -145,7 +155,24 @@ impl BareRoute {
             .route("/pusher/pushers/", post(async move || (content_type, accepted)))
             .route("/pusher/pushers/{pusher}/", get(async move || (content_type, pusher)))
             .route("/pusher/pushers/_bulk", post(async move |_: Bytes| (content_type, accepted)))
-            .layer(DefaultBodyLimit::disable());
+            .layer(DefaultBodyLimit::disable())
+            .merge(held());
         axum::serve(axum::serve::ListenerExt::tap_io(listener, |s| drop(s.set_nodelay(true))), router).await
     }
+}
+
+/// `POST /held` is answered after `GET /release`; `GET /held` says how many wait for that.
+fn held() -> Router {
+    let release = watch::Sender::new(());
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let (waits, releases) = (waiting.clone(), release.clone());
+    let hold = async move || {
+        let mut released = releases.subscribe();
+        waits.fetch_add(1, Ordering::Relaxed);
+        // An error would mean that nobody can release it any more.
+        drop(released.changed().await);
+        waits.fetch_sub(1, Ordering::Relaxed);
+    };
+    let count = async move || waiting.load(Ordering::Relaxed).to_string();
+    Router::new().route("/held", post(hold).get(count)).route("/release", get(async move || release.send_replace(())))
 }

@@ -6,6 +6,8 @@ mod beside;
 pub mod bulk;
 pub mod deliver;
 pub mod hostile;
+pub mod http;
+pub mod inflight;
 pub mod load;
 pub mod pushers;
 pub mod sandbox;
@@ -60,7 +62,7 @@ impl Figure {
     pub fn text(&self) -> String {
         let Self { bench, case, value, unit, baseline, beside } = self;
         format!(
-            "{bench:8} {case:20} {value:10.1} {unit:7} beside {baseline:10.1} ({beside}): ratio {:.3}",
+            "{bench:8} {case:28} {value:10.1} {unit:7} beside {baseline:10.1} ({beside}): ratio {:.3}",
             self.ratio()
         )
     }

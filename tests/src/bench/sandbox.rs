@@ -1,5 +1,6 @@
-//! `sandbox`: what it costs to send one message with a component: a fresh instance, its `send`, and its end. Baseline:
-//! the same function as a native sender behind the same trait. Their difference is the sandbox's overhead.
+//! `sandbox`: what it costs to send one message with a component: a fresh instance, its `send`, and its end; and how many
+//! messages a second all processors send so, 64 at once, with the limits and the log of every sender. Baseline: the same
+//! function as a native sender behind the same trait. Their difference is the sandbox's overhead.
 
 use std::io;
 use std::sync::Arc;
@@ -13,9 +14,12 @@ use pusher_sandbox::{Deps, Sandbox, SandboxConfig};
 use tokio::time::Instant;
 
 use super::Figure;
+use crate::crowd::{self, message};
 
 const WARM_UP: usize = 2_000;
 const SENDS: usize = 20_000;
+/// Messages under way when all processors are measured.
+const AT_ONCE: usize = 64;
 
 /// Runs the benchmark.
 ///
@@ -23,44 +27,46 @@ const SENDS: usize = 20_000;
 /// If the sender cannot be loaded or does not answer as it should.
 pub async fn run() -> io::Result<Vec<Figure>> {
     let dir = tempfile::tempdir()?;
-    crate::senders::sample(dir.path())?;
+    let manifest = format!("component = \"sample.wasm\"\n[limits]\nconcurrency = {AT_ONCE}\n");
+    crate::senders::write(dir.path(), "sample", "sample.wasm", &manifest)?;
     let deps = Deps { pushers: Arc::new(Nobody), env: Arc::new(|_| None) };
     let sandbox = Sandbox::new(SandboxConfig::default(), deps).map_err(io::Error::other)?;
     let report = sandbox.load_dir(dir.path()).await.map_err(io::Error::other)?;
     let component = report.senders.first().ok_or_else(|| io::Error::other(format!("{:?}", report.refused)))?;
-    let native = Native(SenderName::parse("sample").map_err(io::Error::other)?);
+    let native: Arc<dyn Sender> = Arc::new(Native(SenderName::parse("sample").map_err(io::Error::other)?));
     // In turns, so that a machine that slows down shows in both.
     let (mut fresh, mut bare) = (Vec::with_capacity(SENDS), Vec::with_capacity(SENDS));
     for n in 0..WARM_UP + SENDS {
-        let (sandboxed, natively) = (time(&*component.sender, n).await?, time(&native, n).await?);
+        let (sandboxed, natively) = (time(&*component.sender, n).await?, time(&*native, n).await?);
         if n >= WARM_UP {
             fresh.push(sandboxed);
             bare.push(natively);
         }
     }
-    Ok(vec![Figure {
+    let figure = |case: &str, value, unit, baseline| Figure {
         bench: "sandbox",
-        case: "fresh-instance-p50".into(),
-        value: median(&mut fresh),
-        unit: "µs",
-        baseline: median(&mut bare),
+        case: case.into(),
+        value,
+        unit,
+        baseline,
         beside: "the same sender, native",
-    }])
+    };
+    let latency = figure("fresh-instance-p50", median(&mut fresh), "µs", median(&mut bare));
+    let sandboxed = crowd::delivered(&component.sender, "hello", AT_ONCE).await?;
+    let natively = crowd::delivered(&native, "hello", AT_ONCE).await?;
+    Ok(vec![latency, figure("sends-per-second", sandboxed, "msg/s", natively)])
 }
 
 /// One send in microseconds.
 async fn time(sender: &dyn Sender, n: usize) -> io::Result<f64> {
-    let pusher = PusherId::parse("lupino").map_err(io::Error::other)?;
-    let data = format!("message number {n}");
-    let id = JobName::for_push(&pusher, &data);
-    let message = Message { id, sender: sender.name().clone(), pusher, data, attempt: 1 };
+    let message = message(sender, &format!("message number {n}"))?;
     let started = Instant::now();
     let outcome = sender.send(message).await.map_err(io::Error::other)?;
     let elapsed = started.elapsed();
     if outcome == Outcome::Done { Ok(elapsed.as_secs_f64() * 1e6) } else { Err(io::Error::other("not done")) }
 }
 
-fn median(times: &mut [f64]) -> f64 {
+pub(super) fn median(times: &mut [f64]) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
 }

@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use pusher_tests::bench::load::BareRoute;
-use pusher_tests::bench::{Figure, accept, bulk, deliver, hostile, pushers, sandbox, search, startup};
+use pusher_tests::bench::{Figure, accept, bulk, deliver, hostile, http, inflight, pushers, sandbox, search, startup};
 
 /// As the server has it, so that the load and the baseline are not the slower for another one.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 8] = ["accept", "pushers", "bulk", "search", "sandbox", "hostile", "startup", "deliver"];
+const NAMES: [&str; 10] =
+    ["accept", "pushers", "bulk", "search", "sandbox", "http", "inflight", "hostile", "startup", "deliver"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -17,7 +18,11 @@ async fn main() -> ExitCode {
     let json = args.iter().any(|arg| arg == "--json");
     let names: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--")).collect();
     let names = match names.as_slice() {
-        ["bare-route"] => return serve_bare_route().await,
+        // Processes that benchmarks start.
+        ["bare-route"] => return ended("bare-route", BareRoute::serve().await),
+        ["inflight-process", provider, cache] => {
+            return ended("inflight-process", inflight::process(provider, cache).await);
+        }
         ["all"] => &NAMES,
         names if !names.is_empty() && names.iter().all(|name| NAMES.contains(name)) => names,
         _ => {
@@ -32,6 +37,8 @@ async fn main() -> ExitCode {
             "pushers" => pushers::run().await,
             "bulk" => bulk::run().await,
             "sandbox" => sandbox::run().await,
+            "http" => http::run().await,
+            "inflight" => inflight::run().await,
             "hostile" => hostile::run().await,
             "startup" => startup::run().await,
             _ => deliver::run().await,
@@ -53,11 +60,11 @@ fn print(figures: &[Figure], json: bool) {
     }
 }
 
-async fn serve_bare_route() -> ExitCode {
-    match BareRoute::serve().await {
+fn ended(name: &str, result: std::io::Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bare-route: {error}");
+            eprintln!("{name}: {error}");
             ExitCode::FAILURE
         }
     }

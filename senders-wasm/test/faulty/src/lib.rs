@@ -19,6 +19,7 @@
 //! | `file:PATH` | fails with what opening the file says |
 //! | `fetch:URL` | fails with the status and the body, or the error |
 //! | `post:N URL` | the same, having posted N bytes |
+//! | `posts:K N URL` | posts N bytes K times, one after the other, then is done |
 //! | `header:NAME=VALUE URL` | the same, having sent a header |
 //! | `headers:N URL` | the same, having sent N headers |
 //! | `method:METHOD URL` | the same, with this method |
@@ -75,6 +76,7 @@ impl Sender for Faulty {
             "env" => return say(env(rest)),
             "file" => return say(std::fs::read_to_string(rest).map_err(|error| error.kind())),
             "fetch" => return fetch(http::get(rest)),
+            "posts" => return post_many(rest),
             "post" | "header" | "headers" | "method" | "patience" => return exchange(what, rest),
             "inspect" => return inspect(rest),
             "fetch-trap" => panic!("told to, after {:?}", http::get(rest).send()),
@@ -156,6 +158,15 @@ fn exchange(what: &str, rest: &str) -> Result<Outcome, Failure> {
         ("patience", _) => request.timeout(Duration::from_millis(argument.parse()?)),
         _ => request.body("application/octet-stream", vec![b'x'; argument.parse()?]),
     })
+}
+
+fn post_many(rest: &str) -> Result<Outcome, Failure> {
+    let [times, bytes, url] = rest.splitn(3, ' ').collect::<Vec<_>>()[..] else { Err("told nonsense")? };
+    let body = vec![b'x'; bytes.parse()?];
+    for _ in 0..times.parse::<u32>()? {
+        http::post(url).body("application/octet-stream", body.clone()).send()?.error_for_status()?;
+    }
+    Ok(Outcome::Done)
 }
 
 fn inspect(url: &str) -> Result<Outcome, Failure> {
