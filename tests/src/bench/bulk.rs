@@ -1,10 +1,11 @@
 //! `bulk`: importing a million recipients by bulk requests, and reading the list of them. Baselines: a bare axum route
-//! that reads the same bodies, and one that answers a GET.
+//! that reads the same bodies, and one that answers a GET. And importing them from a file in no order by the command, which
+//! sorts what it sends; baseline: the same lines in bulk requests as they come.
 //!
 //! The recipients have an e-mail address, a nickname, a telephone number, one or two senders and two tags, and are
 //! imported in the order of their ids and times of creation, or in no order.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 use super::Figure;
 use super::load::{self, BareRoute, Done};
+use crate::command::command;
 use crate::process::Pusher;
 
 const PUSHERS: u64 = 1_000_000;
@@ -59,8 +61,41 @@ pub async fn run() -> io::Result<Vec<Figure>> {
             figures.extend(pages(address, bare.address).await?);
         }
         server.stop().await;
+        if order == "random" {
+            let value = import_by_command(place).await?;
+            figures.push(Figure {
+                bench: "bulk",
+                case: "import-random".into(),
+                value,
+                unit: "pusher/s",
+                baseline: imported.per_second(),
+                beside: "bulk requests as they come",
+            });
+        }
     }
     Ok(figures)
+}
+
+/// How many recipients a second `pusher pushers import` imports from a file of them all.
+async fn import_by_command(place: Place) -> io::Result<f64> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("pushers.jsonl");
+    let mut lines = io::BufWriter::new(std::fs::File::create(&file)?);
+    for n in 0..PUSHERS {
+        lines.write_all(pusher(place(n)).as_bytes())?;
+    }
+    lines.into_inner()?.sync_all()?;
+    let server = Pusher::serve(&dir.path().join("data"), &[]).await;
+    let args = ["pushers", "import", &file.to_string_lossy(), "--api", &server.api, "--json"];
+    let started = Instant::now();
+    let ended = command(&args).output().await?;
+    let done = Done { requests: PUSHERS, time: started.elapsed() };
+    server.stop().await;
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+    if said != format!("{{\"created\":{PUSHERS},\"changed\":0,\"unchanged\":0,\"failed\":0}}\n") {
+        return Err(io::Error::other(format!("{said}{}", String::from_utf8_lossy(&ended.stderr))));
+    }
+    Ok(done.per_second())
 }
 
 /// Sends all requests; each answer must begin as it should.

@@ -1,7 +1,8 @@
 //! `pusher pushers import`: a file of recipients, read piece by piece and sent in batches, some of them at a time.
 //!
-//! How it fits: `file` opens what is imported, `lines` takes it apart, `table` and `jsonl` make records of it, `portion`
-//! makes batches of those on a thread of its own; here they are sent, and `report` keeps count of what became of them.
+//! How it fits: `file` opens what is imported, `lines` takes it apart, `table` and `jsonl` make records of it, `window`
+//! sorts so many of those, and `portion` makes batches of them, on a thread of its own; here they are sent, and `report`
+//! keeps count of what became of them.
 
 mod file;
 mod jsonl;
@@ -10,6 +11,7 @@ mod portion;
 mod record;
 mod report;
 mod table;
+mod window;
 
 use std::collections::{BTreeMap, HashSet};
 

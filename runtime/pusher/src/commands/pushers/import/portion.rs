@@ -1,5 +1,5 @@
-//! The file in portions, each of them one request: cut by a thread of its own, because a file and standard input can
-//! only be waited for.
+//! The file in portions, each of them one request: read, sorted part by part ([`Window`]) and cut by a thread of its own,
+//! because a file and standard input can only be waited for.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::lines::MAX_RECORD;
 use super::record::{ReadError, Record, Records};
+use super::window::Window;
 
 /// The most bytes in a request, unless a single record is longer. 8 MiB, half of what the server takes: requests in
 /// flight and those being made are all in memory.
@@ -29,9 +30,10 @@ pub(crate) struct Portion {
     pub(crate) wrong: Vec<(Source, String)>,
     /// Whom the batch is about, by hash.
     pub(crate) ids: HashSet<u64>,
-    /// The last line of the file that it is made from.
+    /// The last line of the file that is done, with all before it, when this portion is and all before it: portions are
+    /// made of a sorted part of the file, so that is known only of the last portion of a part.
     pub(crate) through: u64,
-    /// How much of the file had been read when it was cut.
+    /// How much of the file is done then, roughly.
     pub(crate) bytes: u64,
 }
 
@@ -55,29 +57,70 @@ pub(crate) fn cut(
     read: Arc<AtomicU64>,
 ) -> std::io::Result<mpsc::Receiver<Result<Portion, ReadError>>> {
     let (send, receive) = mpsc::channel(1);
+    let hasher = RandomState::new();
+    let mut cutter = Cutter { send, lines, read, hasher, through: 0, bytes: 0 };
     // Not one of the runtime's threads: it may wait for standard input for ever, and the process must not wait for it.
     std::thread::Builder::new().name("import".to_owned()).spawn(move || {
-        let hasher = RandomState::new();
-        let mut portion = Portion::default();
+        let mut window = Window::new(lines);
         for record in records {
-            let record = match record {
-                Ok(record) => record,
+            match record {
+                Ok(record) => {
+                    if window.add(record) && !cutter.cut(&mut window) {
+                        return;
+                    }
+                }
                 Err(error) => {
                     // What was read before the error is good.
-                    _ = send.blocking_send(Ok(portion));
-                    _ = send.blocking_send(Err(error));
+                    if cutter.cut(&mut window) {
+                        cutter.send(Err(error));
+                    }
                     return;
                 }
-            };
-            if portion.is_full(&record, lines) && send.blocking_send(Ok(std::mem::take(&mut portion))).is_err() {
-                return;
             }
-            portion.add(record, &hasher);
-            portion.bytes = read.load(Ordering::Relaxed);
         }
-        _ = send.blocking_send(Ok(portion));
+        cutter.cut(&mut window);
     })?;
     Ok(receive)
+}
+
+/// Makes portions of windows.
+struct Cutter {
+    send: mpsc::Sender<Result<Portion, ReadError>>,
+    /// Most records in a portion.
+    lines: usize,
+    /// How many bytes of the file have been read.
+    read: Arc<AtomicU64>,
+    hasher: RandomState,
+    /// The last line of the windows before.
+    through: u64,
+    /// How many bytes had been read then.
+    bytes: u64,
+}
+
+impl Cutter {
+    /// Hands on what is in the window, in portions. `false`: nobody takes them any more.
+    fn cut(&mut self, window: &mut Window) -> bool {
+        let Some((records, through)) = window.take() else { return true };
+        let (all, read) = (records.len() as u64, self.read.load(Ordering::Relaxed));
+        let mut portion = Portion::default();
+        for (record, number) in records.into_iter().zip(0..) {
+            if portion.is_full(&record, self.lines) {
+                portion.through = self.through;
+                portion.bytes = self.bytes + (read - self.bytes) * number / all;
+                if !self.send(Ok(std::mem::take(&mut portion))) {
+                    return false;
+                }
+            }
+            portion.add(record, &self.hasher);
+        }
+        (portion.through, portion.bytes) = (through, read);
+        (self.through, self.bytes) = (through, read);
+        self.send(Ok(portion))
+    }
+
+    fn send(&self, portion: Result<Portion, ReadError>) -> bool {
+        self.send.blocking_send(portion).is_ok()
+    }
 }
 
 impl Portion {
@@ -90,7 +133,6 @@ impl Portion {
     }
 
     fn add(&mut self, Record { line, id, json }: Record, hasher: &RandomState) {
-        self.through = line;
         let hash = id.as_deref().map(|id| hasher.hash_one(id));
         let source = Source { line, id };
         match json.and_then(|json| self.batch.add_line(&json).map_err(|error| error.to_string())) {
@@ -123,10 +165,23 @@ mod tests {
     #[test]
     fn portions_have_a_limit_of_lines_and_one_of_bytes() {
         let five: Vec<_> = (1..=5).map(|line| record(line, "{}")).collect();
-        assert_eq!(shape(&portions(five, 2)), [(2, 2), (2, 4), (1, 5)]);
+        assert_eq!(shape(&portions(five, 2)), [(2, 0), (2, 0), (1, 5)]);
         let long = "x".repeat(MAX_BYTES / 2);
         let long: Vec<_> = (1..=3).map(|line| record(line, &long)).collect();
-        assert_eq!(shape(&portions(long, 10_000)), [(1, 1), (1, 2), (1, 3)]);
+        assert_eq!(shape(&portions(long, 10_000)), [(1, 0), (1, 0), (1, 3)]);
+    }
+
+    #[test]
+    fn only_the_end_of_a_sorted_part_says_that_everything_before_it_is_done() {
+        let backwards = (1..=24)
+            .map(|line| Ok(Record { line, id: Some(format!("id {:02}", 30 - line)), json: Ok("{}".to_owned()) }));
+        let all = portions(backwards.collect(), 1);
+        let lines: Vec<_> = all.iter().map(|portion| portion.as_ref().unwrap().sources[0].line).collect();
+        let sorted: Vec<_> = (1..=10).rev().chain((11..=20).rev()).chain((21..=24).rev()).collect();
+        assert_eq!(lines, sorted);
+        let through: Vec<_> = all.iter().map(|portion| portion.as_ref().unwrap().through).collect();
+        let expected = [vec![0; 9], vec![10; 10], vec![20; 4], vec![24]].concat();
+        assert_eq!(through, expected);
     }
 
     #[test]
