@@ -61,7 +61,7 @@ async fn what_cannot_be_a_sender_is_refused_with_a_sentence_and_the_rest_loads()
         ("imports.wasm", "imports.wasm imports something that this host does not have: "),
         ("cut.wasm", "cut.wasm is not a component that this host can run: "),
         ("gone.toml", "the component gone.wasm cannot be read: "),
-        ("typo.toml", "line 4: unknown field `alow`, expected one of `allow`, `private`"),
+        ("typo.toml", "line 4: unknown field `alow`, expected one of `allow`, `private`, `headers`"),
         ("secret.toml", "[secrets] key: the environment variable UNSET is not set"),
         ("both.toml", "\"a\" stands in both [config] and [secrets]"),
         ("big.toml", "[limits] memory = \"2GiB\" is more than this host has for one send; write at most \"1GiB\""),
