@@ -198,6 +198,9 @@ pub(crate) async fn make(shared: &Arc<Shared>, candidate: Candidate) -> Result<M
     let (compiled, grants, manifest) = blocking(move || -> Result<_, String> {
         let grants = capabilities::configure(&for_blocking, &manifest, &dir)?;
         let compiled = component::load(&for_blocking, &component, manifest.sha256)?;
+        if manifest.strict {
+            component::refuse_empty(&compiled, &component)?;
+        }
         Ok((compiled, grants, manifest))
     })
     .await

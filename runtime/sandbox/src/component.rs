@@ -10,7 +10,8 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::bindings::SenderComponentPre;
-use crate::manifest::{Bytes, Digest};
+use crate::capabilities::{self, Served};
+use crate::manifest::{Bytes, Digest, Manifest};
 use crate::sandbox::Shared;
 use crate::state::State;
 
@@ -111,6 +112,24 @@ pub(crate) fn compile(shared: &Shared, bytes: &[u8]) -> Result<Component, String
     // `from_binary`, because `new` may take text as well.
     Component::from_binary(&shared.engine, bytes)
         .map_err(|error| format!("is not a component that this host can run: {}", one_line(&error)))
+}
+
+/// Refuses a component that imports what has nothing behind it.
+///
+/// # Errors
+/// A sentence that lists those imports.
+pub(crate) fn refuse_empty(compiled: &Compiled, path: &Path) -> Result<(), String> {
+    let is_empty = |name: &&String| capabilities::serve(name, &Manifest::default()) == Served::Empty;
+    let empty: Vec<_> = compiled.imports.iter().filter(is_empty).map(String::as_str).collect();
+    if empty.is_empty() {
+        return Ok(());
+    }
+    let reason = format!(
+        "imports {}, behind which there is nothing, and the manifest says strict = true; take that out, or build the \
+         sender without them",
+        empty.join(", ")
+    );
+    Err(sentence(path, &reason))
 }
 
 /// Checks that a component is a sender, and that everything it imports is there.

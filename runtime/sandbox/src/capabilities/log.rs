@@ -151,7 +151,6 @@ impl Stream {
     }
 }
 
-
 impl IsTerminal for LogStream {
     fn is_terminal(&self) -> bool {
         false
