@@ -205,6 +205,9 @@ pub(crate) async fn make(shared: &Arc<Shared>, candidate: Candidate) -> Result<M
         let grants = capabilities::configure(&for_blocking, &manifest, &dir)?;
         let compiled = component::load(&for_blocking, &component, manifest.sha256);
         let compiled = compiled.map_err(|reason| if is_hook { hooks::explain(&component, reason) } else { reason })?;
+        if manifest.strict {
+            component::refuse_empty(&compiled, &component)?;
+        }
         Ok((compiled, grants, manifest))
     })
     .await

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -10,7 +11,8 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::bindings::SenderComponentPre;
-use crate::manifest::{Bytes, Digest};
+use crate::capabilities::{self, Served};
+use crate::manifest::{Bytes, Digest, Manifest};
 use crate::sandbox::Shared;
 use crate::state::State;
 
@@ -109,8 +111,39 @@ pub(crate) fn compile(shared: &Shared, bytes: &[u8]) -> Result<Component, String
         }
     }
     // `from_binary`, because `new` may take text as well.
-    Component::from_binary(&shared.engine, bytes)
-        .map_err(|error| format!("is not a component that this host can run: {}", one_line(&error)))
+    compiling(|| Component::from_binary(&shared.engine, bytes))
+}
+
+/// Runs the compiler. A panic of it is about this one file, too, and no reason to be without the others.
+fn compiling<T>(compile: impl FnOnce() -> wasmtime::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(compile)) {
+        Ok(result) => {
+            result.map_err(|error| format!("is not a component that this host can run: {}", one_line(&error)))
+        }
+        Err(panic) => {
+            let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref().copied());
+            let said = said.unwrap_or("it does not say why").replace('\n', " ");
+            Err(format!("cannot be compiled by this host, whose compiler failed ({said}); build it in another way"))
+        }
+    }
+}
+
+/// Refuses a component that imports what has nothing behind it.
+///
+/// # Errors
+/// A sentence that lists those imports.
+pub(crate) fn refuse_empty(compiled: &Compiled, path: &Path) -> Result<(), String> {
+    let is_empty = |name: &&String| capabilities::serve(name, &Manifest::default()) == Served::Empty;
+    let empty: Vec<_> = compiled.imports.iter().filter(is_empty).map(String::as_str).collect();
+    if empty.is_empty() {
+        return Ok(());
+    }
+    let reason = format!(
+        "imports {}, behind which there is nothing, and the manifest says strict = true; take that out, or build the \
+         sender without them",
+        empty.join(", ")
+    );
+    Err(sentence(path, &reason))
 }
 
 /// Checks that a component is a sender, and that everything it imports is there.
@@ -171,4 +204,22 @@ impl fmt::Display for Kind {
 
 fn one_line(error: &wasmtime::Error) -> String {
     format!("{error:#}").replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_that_panics_has_refused_the_file() {
+        for (panics, said) in [
+            ((|| panic!("told {}", "to")) as fn() -> wasmtime::Result<()>, "told to"),
+            (|| panic!("two\nlines"), "two lines"),
+            (|| std::panic::panic_any(7), "it does not say why"),
+        ] {
+            let expected =
+                format!("cannot be compiled by this host, whose compiler failed ({said}); build it in another way");
+            assert_eq!(compiling(panics), Err(expected));
+        }
+    }
 }

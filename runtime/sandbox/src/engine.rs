@@ -66,7 +66,9 @@ fn settings(pool: Option<&SandboxConfig>) -> Config {
         .wasm_relaxed_simd(false)
         .wasm_tail_call(false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // A component that is composed of others has a module between them that copies from one's memory to the other's:
+        // without this the compiler panics at it. No module may define more than one memory of its own all the same.
+        .wasm_multi_memory(true)
         // A trap is told in one line; the frames are for the debug log.
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16));
     if let Some(sandbox) = pool {
@@ -87,6 +89,7 @@ fn slots(sandbox: &SandboxConfig) -> PoolingAllocationConfig {
         .max_core_instances_per_component(MODULES_PER_COMPONENT)
         .total_memories(instances.saturating_mul(MEMORIES_PER_COMPONENT))
         .max_memories_per_component(MEMORIES_PER_COMPONENT)
+        .max_memories_per_module(1)
         .total_tables(instances.saturating_mul(TABLES_PER_COMPONENT))
         .max_tables_per_component(TABLES_PER_COMPONENT)
         .max_tables_per_module(TABLES_PER_COMPONENT)

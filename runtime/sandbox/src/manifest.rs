@@ -43,8 +43,6 @@ pub use section::{Http, Limits, Pushers, Rate, Retry};
 pub use units::{Bytes, Digest, Time};
 pub use values::{ConfigValue, EnvValue, HeldSecret, Secret};
 
-use section::NotYet;
-
 /// The largest file that is read as a manifest.
 const MAX_FILE: Bytes = Bytes(1 << 20);
 
@@ -81,8 +79,10 @@ pub struct Manifest {
     pub retry: Retry,
     /// `[rate]`: how many messages the sender is given a second. Default: as many as there are.
     pub rate: Option<Rate>,
-    #[serde(default, rename = "strict")]
-    _strict: NotYet,
+    /// Refuse a component that imports files or sockets? Such interfaces are there, because toolchains import them unasked,
+    /// and nothing is behind them: this is for who wants a sender not even to try. Default: false.
+    #[serde(default)]
+    pub strict: bool,
 }
 
 /// Why a manifest cannot be used.
@@ -216,10 +216,5 @@ mod tests {
         assert!(wrong("sha256 = \"abc\"").starts_with("line 1: \"abc\" is not a SHA-256"));
         assert!(wrong("[retry]\njitter = 2.0").starts_with("line 2: "));
         assert!(wrong("[secrets]\na = \"plain\"").starts_with("line 2: a secret does not stand in the manifest"));
-    }
-
-    #[test]
-    fn what_this_version_does_not_do_is_refused_and_not_ignored() {
-        assert_eq!(wrong("strict = true"), "line 1: this key is not supported by this version yet; take it out");
     }
 }

@@ -144,7 +144,8 @@ impl Sandbox {
             );
         }
         let linker = capabilities::link(&engine).map_err(|error| failed(&error))?;
-        let (slots, lanes, denials) = (Places::new(config.max_sends, config.max_idle), Lanes::default(), Ledger::default());
+        let (slots, lanes, denials) =
+            (Places::new(config.max_sends, config.max_idle), Lanes::default(), Ledger::default());
         let components = Components::default();
         Ok(Self {
             shared: Arc::new(Shared {

@@ -49,6 +49,7 @@ async fn what_cannot_be_a_sender_is_refused_with_a_sentence_and_the_rest_loads()
         .file("tight.toml", "component = \"faulty.wasm\"\n[limits]\nmemory = \"64KiB\"")
         .file("a.toml", "component = \"faulty.wasm\"\nname = \"same\"")
         .file("b.toml", "component = \"faulty.wasm\"\nname = \"same\"")
+        .file("strict.toml", "component = \"faulty.wasm\"\nstrict = true")
         .file("digest.toml", format!("component = \"faulty.wasm\"\nsha256 = \"{}\"", "0".repeat(64)))
         .env("SET", "x")
         .load()
@@ -71,11 +72,12 @@ async fn what_cannot_be_a_sender_is_refused_with_a_sentence_and_the_rest_loads()
         ),
         ("b.toml", "the name \"same\" is taken by "),
         ("digest.toml", "faulty.wasm has the SHA-256 "),
+        ("strict.toml", "faulty.wasm imports wasi:"),
     ] {
         assert!(loaded.refusal(file).starts_with(reason), "{file}: {}", loaded.refusal(file));
     }
     assert!(loaded.refusal("imports.wasm").contains("foo:bar/baz"));
-    assert_eq!(loaded.report.refused.len(), 13);
+    assert_eq!(loaded.report.refused.len(), 14);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,12 @@
 //! What can be known about a sender before it is given a message.
 
 mod common;
+#[allow(dead_code, reason = "the adversarial tests use the rest")]
+#[path = "adversarial/guest.rs"]
+mod guest;
 
 use common::{Directory, component};
+use guest::Guest;
 use pusher_sandbox::{Inspection, Kind, Served, manifest::Digest};
 
 /// A component that imports the function `f` of the instance `foo:bar/baz`, and exports nothing.
@@ -81,6 +85,7 @@ async fn what_a_worker_would_refuse_is_refused_for_the_same_reasons() {
             .file("digest.toml", format!("component = \"faulty.wasm\"\nsha256 = \"{}\"", "0".repeat(64)))
             .file("gone.toml", "")
             .file("imports.wasm", IMPORTS_SOMETHING)
+            .file("strict.toml", "component = \"faulty.wasm\"\nstrict = true")
             .file("text.wasm", "(component)")
             .file("tight.toml", "component = \"faulty.wasm\"\n[limits]\nmemory = \"64KiB\"")
             .file("typo.toml", "colour = 1")
@@ -113,4 +118,21 @@ async fn a_file_that_is_no_sender_and_one_that_is_not_there_are_told_apart() {
     assert!(gone.reasons[0].starts_with("there is no such file"), "{gone:?}");
     // A crate's own Cargo.toml is no manifest of ours.
     assert!(Directory::new().file("Cargo.toml", "[package]").inspect("").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strict_manifest_refuses_what_has_nothing_behind_it_and_lists_it() {
+    let found = only(Directory::faulty("strict = true"), "faulty.toml").await;
+    let [reason] = &found.reasons[..] else { panic!("{:?}", found.reasons) };
+    let imports = &found.binary.as_ref().unwrap().imports;
+    let mut empty =
+        imports.iter().filter(|import| import.served == Served::Empty).map(|import| &import.name).peekable();
+    assert!(empty.peek().is_some());
+    for import in empty {
+        assert!(reason.contains(import.as_str()), "{import}: {reason}");
+    }
+    assert!(!reason.contains("wasi:cli") && reason.ends_with("take that out, or build the sender without them"));
+    // A component without such imports is none the worse for it.
+    let bare = Directory::new().file("bare.wasm", Guest::new().build()).file("bare.toml", "strict = true");
+    assert!(only(bare, "bare.toml").await.would_load());
 }

@@ -14,6 +14,7 @@ use pusher_sandbox::{Manifest, ManifestError};
 const WHOLE: &str = r#"name = "sendmail"
 component = "sendmail.wasm"
 sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+strict = true
 [http]
 allow = ["https://api.sendgrid.com", "https://*.example.com", "http://127.0.0.1:8080", "http://[::1]"]
 private = true

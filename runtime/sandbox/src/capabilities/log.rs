@@ -161,7 +161,6 @@ impl Stream {
     }
 }
 
-
 impl IsTerminal for LogStream {
     fn is_terminal(&self) -> bool {
         false

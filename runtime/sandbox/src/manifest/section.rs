@@ -172,16 +172,6 @@ fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::E
     }
 }
 
-/// A key that a later version understands. Ignoring it would promise what does not happen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct NotYet;
-
-impl<'de> Deserialize<'de> for NotYet {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(de::Error::custom("this key is not supported by this version yet; take it out"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ mod common;
 
 mod addresses;
 mod bounds;
+mod composed;
 mod computing;
 mod counts;
 mod crashes;

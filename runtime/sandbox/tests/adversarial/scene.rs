@@ -48,6 +48,13 @@ impl Scene {
         Self { loaded: directory(Some(manifest), Some(guest)).load().await, _shared: shared }
     }
 
+    /// These bytes in the place of `faulty`.
+    pub(crate) async fn component(bytes: Vec<u8>, manifest: &str) -> Self {
+        compiled().await;
+        let shared = Some(ALONE.read().await);
+        Self { loaded: directory(Some(manifest), None).file("faulty.wasm", bytes).load().await, _shared: shared }
+    }
+
     /// For who holds [`ALONE`] already.
     pub(crate) async fn alone(guest: Option<&Guest>, manifest: &str) -> Self {
         compiled().await;
