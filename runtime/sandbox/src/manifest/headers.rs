@@ -5,6 +5,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use toml::Spanned;
@@ -32,20 +33,23 @@ pub struct Header {
 }
 
 /// Where the value of a header comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(untagged, deny_unknown_fields)]
 pub enum HeaderSource {
     /// `"text"`: the value itself.
-    Text(HeaderValue),
+    Text(#[schemars(with = "String")] HeaderValue),
     /// `{ secret = "KEY", prefix = "Bearer " }`: a secret, and what stands before it. Default of `prefix`: nothing.
     Secret {
         /// The key in `[secrets]`.
         secret: String,
         /// What stands before the secret.
+        #[schemars(default)]
         prefix: String,
     },
     /// `{ basic = "user", secret = "KEY" }`: `Basic`, and user and secret as RFC 7617 wants them.
     Basic {
         /// The user's name, which has no colon.
+        #[schemars(rename = "basic")]
         user: String,
         /// The key in `[secrets]` of the password.
         secret: String,

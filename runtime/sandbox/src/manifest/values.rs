@@ -5,11 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 
 /// A value in `[config]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(untagged)]
 pub enum ConfigValue {
     /// `"text"`: the value itself.
     Text(String),
@@ -18,7 +20,7 @@ pub enum ConfigValue {
 }
 
 /// An environment variable, and what to take without it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnvValue {
     /// The variable's name.
@@ -69,7 +71,8 @@ impl<'de> Deserialize<'de> for ConfigValue {
 }
 
 /// Where a value in `[secrets]` comes from. It never stands in a manifest itself, and is never printed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
 pub enum Secret {
     /// `{ env = "NAME" }`: an environment variable of the host.
     Env(String),
@@ -77,6 +80,7 @@ pub enum Secret {
     File(PathBuf),
     /// The secret itself: as a file of hooks has it, or what a tool puts in the place of one that it cannot have. No
     /// manifest can say it.
+    #[schemars(skip)]
     Held(HeldSecret),
 }
 
