@@ -2,6 +2,7 @@
 //! else. Only the standard library is used here, so this compiles in a second.
 
 mod examples;
+mod manifest;
 mod openapi;
 mod python;
 mod senders;
@@ -21,6 +22,7 @@ cargo xtask VERB
   senders            build the shipped senders into target/senders
   examples           build the examples of senders in Python and JavaScript into target/components
   openapi            write docs/openapi.json anew, from the code
+  manifest           write docs/manifest.md and docs/manifest.schema.json anew, from the code
   demo               deliver one message from end to end to a local stand-in for the mail provider, and show it
   up [ARGS]          pusher serve with the shipped senders, in the foreground; provider keys from the environment
   provider [ARGS]    the stand-in for the mail provider alone, in the foreground
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         "examples" => examples::build().map(drop),
         "python" => python::install(),
         "openapi" => openapi::write(),
+        "manifest" => manifest::write(),
         "demo" => demo(),
         "up" => up(&args),
         "provider" => provider(&args),

@@ -24,6 +24,7 @@
 //! that names the file and the line.
 
 mod origin;
+mod reference;
 mod section;
 mod units;
 mod values;
@@ -33,9 +34,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pusher_core::SenderName;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use origin::Origin;
+pub use reference::{reference, schema};
 pub use section::{Http, Limits, Pushers, Rate, Retry};
 pub use units::{Bytes, Digest, Time};
 pub use values::{ConfigValue, EnvValue, Secret};
@@ -43,12 +46,15 @@ pub use values::{ConfigValue, EnvValue, Secret};
 /// The largest file that is read as a manifest.
 const MAX_FILE: Bytes = Bytes(1 << 20);
 
-/// A sender's manifest.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// A sender's manifest. Each key and section is told in the words of its field here and in
+/// [`docs/manifest.md`](reference()), which is made of them.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(description = "What a sender is called, made of, granted and held to.")]
 pub struct Manifest {
-    /// The channel: the name applications push to. Default: the manifest's file name without `.toml`. It wins over the
-    /// name that the component gives itself, so that several channels can share one component.
+    /// The channel: the name applications push to. It wins over the name that the component gives itself, so that several
+    /// channels can share one component. Default: the manifest's file name without `.toml`.
+    #[schemars(with = "Option<String>", length(min = 1))]
     pub name: Option<SenderName>,
     /// The component's file, relative to the manifest's directory. Default: the manifest's file name with `.wasm`.
     pub component: Option<PathBuf>,
@@ -64,17 +70,19 @@ pub struct Manifest {
     /// Default: none.
     #[serde(default)]
     pub config: BTreeMap<String, ConfigValue>,
-    /// `[secrets]`: the same for values that must not stand in a file that people share: `key = { env = "…" }` or
-    /// `key = { file = "…" }`. Default: none.
+    /// `[secrets]`: values that must not stand in a file that people share, `key = { env = "…" }` or
+    /// `key = { file = "…" }`. The sender asks for them as for those in `[config]`. Default: none.
     #[serde(default)]
     pub secrets: BTreeMap<String, Secret>,
-    /// `[limits]`: what one send may use. Default: as each key says.
+    /// `[limits]`: what one send may use. A send that goes over a limit is ended and tried again by the retry schedule.
+    /// Default: as each key says.
     #[serde(default)]
     pub limits: Limits,
-    /// `[retry]`: when to try again. Default: as each key says.
+    /// `[retry]`: when to try a message again that failed. Default: as each key says.
     #[serde(default)]
     pub retry: Retry,
-    /// `[rate]`: how many messages the sender is given a second. Default: as many as there are.
+    /// `[rate]`: how many messages the sender is given a second. What is above waits, without that counting as an attempt. It
+    /// holds for one worker: with two of them there may be twice as many. Default: as many as there are.
     pub rate: Option<Rate>,
     /// Refuse a component that imports files or sockets? Such interfaces are there, because toolchains import them unasked,
     /// and nothing is behind them: this is for who wants a sender not even to try. Default: false.

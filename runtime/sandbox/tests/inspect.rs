@@ -1,7 +1,7 @@
 //! What can be known about a sender before it is given a message.
 
 mod common;
-#[allow(dead_code, reason = "the adversarial tests use the rest")]
+#[allow(dead_code, clippy::unwrap_used, reason = "as in the adversarial tests, which use the rest")]
 #[path = "adversarial/guest.rs"]
 mod guest;
 

@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
 use url::{Host, Url};
 
-/// Scheme, host and port; or the same for all hosts below a domain.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// An origin: scheme (`https` or `http`), host and port, as in `"https://api.example.com"` or `"http://localhost:8080"`.
+/// `"https://*.example.com"` stands for every host below `example.com`, not for that itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String", title = "origin", extend("pattern" = "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+/?$"))]
 pub struct Origin {
     secure: bool,
     host: Host<String>,
@@ -74,6 +77,12 @@ impl fmt::Display for Origin {
         let scheme = if self.secure { "https" } else { "http" };
         write!(f, "{scheme}://{}{}", if self.below { "*." } else { "" }, self.host)?;
         if self.port == if self.secure { 443 } else { 80 } { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

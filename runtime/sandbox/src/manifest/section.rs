@@ -4,6 +4,7 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 
 use pusher_core::{RateLimit, RetryPolicy};
+use schemars::JsonSchema;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +12,10 @@ use super::origin::Origin;
 use super::units::{Bytes, Time};
 
 /// `[http]`: requests to the outside.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Http {
-    /// The origins that requests may go to: scheme, host and port, as in `"https://api.example.com"` or
-    /// `"http://localhost:8080"`. `"https://*.example.com"` stands for every host below `example.com`, not for that
-    /// itself. Default: none.
+    /// The origins that requests may go to. Default: none.
     pub allow: Vec<Origin>,
     /// May those hosts have addresses that are not public (loopback, private, link-local …)? Without it a request to
     /// such an address is denied even if its origin is allowed. Default: false.
@@ -24,7 +23,7 @@ pub struct Http {
 }
 
 /// `[pushers]`: what the sender may do with recipients.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Pushers {
     /// May it read them? Default: false.
@@ -36,11 +35,11 @@ pub struct Pushers {
 }
 
 /// `[limits]`: what one send may use. A send that goes over a limit is ended and tried again by the retry schedule.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Limits {
     /// Memory of the instance, all of its memories together, as in `"64MiB"`. More is refused to it, which most guests
-    /// answer with a crash. Default: 64 MiB; at most what the host is set up for (1 GiB).
+    /// answer with a crash. At most what the host is set up for (1 GiB). Default: 64 MiB.
     pub memory: Bytes,
     /// Computing, in time on a processor; waiting for the host or the network does not count. Kept to within about
     /// 10 ms. Default: 200 ms.
@@ -59,6 +58,7 @@ pub struct Limits {
     /// the next message comes within 30 s. Every message has all of the other limits to itself, but what the instance
     /// has taken of its memory stays taken. At most 10000. Default: 1.
     #[serde(deserialize_with = "reuse")]
+    #[schemars(range(max = MAX_REUSE))]
     pub reuse: NonZeroU32,
 }
 
@@ -76,7 +76,7 @@ impl Default for Limits {
 }
 
 /// `[retry]`: when to try a message again that failed.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Retry {
     /// How long to wait after the first failed attempt, the second, and so on; the attempt after the last wait is the
@@ -84,6 +84,7 @@ pub struct Retry {
     pub schedule: Option<Vec<Time>>,
     /// How far a wait may differ from the schedule, as a share of it from 0 to 1. Default: 0.2.
     #[serde(deserialize_with = "share")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub jitter: Option<f64>,
     /// How many attempts a message gets. With fewer than the schedule has, the schedule is cut; with more, its last
     /// wait is repeated. Default: one more than the schedule has waits.
@@ -114,11 +115,12 @@ impl Retry {
 
 /// `[rate]`: how many messages the sender is given a second. What is above waits, without that counting as an attempt. It
 /// holds for one worker: with two of them there may be twice as many.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rate {
     /// In the long run; a fraction is a message every few seconds.
     #[serde(deserialize_with = "positive")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub per_second: f64,
     /// How many may go out at once after a pause. Default: what a second brings, and at least 1.
     pub burst: Option<NonZeroU32>,

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A size: a whole number and `B`, `KiB`, `MiB` or `GiB`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String", title = "size", extend("pattern" = "^[0-9]+ *(B|KiB|MiB|GiB)$"))]
 pub struct Bytes(pub u64);
 
 impl TryFrom<String> for Bytes {
@@ -33,9 +35,16 @@ impl fmt::Display for Bytes {
     }
 }
 
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// A time: a whole number and `ms`, `s`, `m`, `h` or `d`. Not nothing, and at most 365 days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String", title = "time", extend("pattern" = "^[0-9]+ *(ms|s|m|h|d)$"))]
 pub struct Time(Duration);
 
 /// The longest time that can be written.
@@ -74,15 +83,35 @@ impl TryFrom<String> for Time {
     }
 }
 
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, unit) = match self.0.as_millis() {
+            n if n % 86_400_000 == 0 => (n / 86_400_000, "d"),
+            n if n % 3_600_000 == 0 => (n / 3_600_000, "h"),
+            n if n % 60_000 == 0 => (n / 60_000, "m"),
+            n if n % 1000 == 0 => (n / 1000, "s"),
+            n => (n, "ms"),
+        };
+        write!(f, "{number}{unit}")
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Reads a number with the first of `units` that it ends in.
 fn number_and_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let (number, factor) = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
     number.trim_end().parse::<u64>().ok()?.checked_mul(*factor)
 }
 
-/// A SHA-256 in hex.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+/// A SHA-256 in hex: 64 digits, as `sha256sum` prints them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String", title = "SHA-256", extend("pattern" = "^[0-9A-Fa-f]{64}$"))]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -150,6 +179,9 @@ mod tests {
         assert_eq!(millis("1d"), Some(86_400_000));
         for text in ["", "5", "0s", "1y", "366d", "-1s", "s"] {
             assert_eq!(millis(text), None, "{text}");
+        }
+        for text in ["200ms", "1500ms", "30s", "5m", "2h", "1d", "36h"] {
+            assert_eq!(Time::try_from(text.to_owned()).unwrap().to_string(), text);
         }
     }
 

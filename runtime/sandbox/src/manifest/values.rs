@@ -4,11 +4,13 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 
 /// A value in `[config]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(untagged)]
 pub enum ConfigValue {
     /// `"text"`: the value itself.
     Text(String),
@@ -17,7 +19,7 @@ pub enum ConfigValue {
 }
 
 /// An environment variable, and what to take without it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnvValue {
     /// The variable's name.
@@ -68,7 +70,8 @@ impl<'de> Deserialize<'de> for ConfigValue {
 }
 
 /// Where a value in `[secrets]` comes from. It never stands in the manifest itself, and is never printed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
 pub enum Secret {
     /// `{ env = "NAME" }`: an environment variable of the host.
     Env(String),
