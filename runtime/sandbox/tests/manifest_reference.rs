@@ -50,8 +50,9 @@ fn the_manifest_in_the_guide_is_one_and_shows_the_defaults() {
             text.contains(&if is_section { format!("\n[{key}]") } else { format!("{key} = ") }),
             "{key} is missing"
         );
-        for key in value["properties"].as_object().into_iter().flat_map(|keys| keys.keys()) {
-            assert!(text.contains(&format!("\n{key} = ")), "{key} is missing");
+        for (member, _) in value["properties"].as_object().into_iter().flatten() {
+            let is_there = [format!("\n{member} = "), format!("\n[{key}.{member}.")].iter().any(|way| text.contains(way));
+            assert!(is_there, "{member} is missing");
         }
     }
 }
