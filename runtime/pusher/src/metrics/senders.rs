@@ -61,6 +61,8 @@ impl Senders {
         page.gauge("pusher_sandbox_running", "How many sends run.", [(vec![], places.running as u64)]);
         let help = "How many sends wait for a place, or for one of their own sender's.";
         page.gauge("pusher_sandbox_waiting", help, [(vec![], places.waiting as u64)]);
+        let help = "How many instances wait for the next message of their sender.";
+        page.gauge("pusher_sandbox_idle", help, [(vec![], places.idle as u64)]);
         let denials = self.sandbox.denials().into_iter().flat_map(|(name, denied)| {
             [("http", denied.http), ("pushers", denied.pushers)].map(|(capability, count)| {
                 (vec![("sender", name.to_string()), ("capability", capability.to_owned())], count)
