@@ -51,7 +51,8 @@ fn the_manifest_in_the_guide_is_one_and_shows_the_defaults() {
             "{key} is missing"
         );
         for (member, _) in value["properties"].as_object().into_iter().flatten() {
-            let is_there = [format!("\n{member} = "), format!("\n[{key}.{member}.")].iter().any(|way| text.contains(way));
+            let is_there =
+                [format!("\n{member} = "), format!("\n[{key}.{member}.")].iter().any(|way| text.contains(way));
             assert!(is_there, "{member} is missing");
         }
     }

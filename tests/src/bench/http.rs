@@ -12,9 +12,9 @@ use reqwest::redirect::Policy;
 use tokio::time::Instant;
 
 use super::Figure;
-use crate::crowd::message;
 use super::load::BareRoute;
 use super::sandbox::{Nobody, median};
+use crate::crowd::message;
 
 /// Requests in a send.
 const CALLS: u32 = 20;

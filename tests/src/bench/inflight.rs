@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::Figure;
-use crate::crowd::message;
 use super::load::{BareRoute, this_program};
 use super::sandbox::Nobody;
+use crate::crowd::message;
 
 /// Sends at once.
 const SENDS: usize = 1_000;
