@@ -9,6 +9,7 @@
 //! included, because it is the operator who wrote it there. As for the Go program, the case of a key does not matter, a
 //! key that means nothing is passed over, and without a secret the signature is made with an empty key.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::{self, Write};
 use std::fs;
@@ -139,12 +140,13 @@ impl Entry {
     /// The manifest that says the same.
     fn manifest(&self) -> Result<Manifest, ManifestError> {
         let Hook { url, origin, secret, .. } = self.hook.clone()?;
-        let mut manifest = Manifest::default();
-        manifest.name = Some(self.name.clone());
-        manifest.http = Http { allow: vec![origin], private: true, ..Http::default() };
-        manifest.config.insert("url".to_owned(), ConfigValue::Text(url));
-        manifest.secrets.insert("secret".to_owned(), Secret::Held(secret));
-        Ok(manifest)
+        Ok(Manifest {
+            name: Some(self.name.clone()),
+            http: Http { allow: vec![origin], private: true, ..Http::default() },
+            config: BTreeMap::from([("url".to_owned(), ConfigValue::Text(url))]),
+            secrets: BTreeMap::from([("secret".to_owned(), Secret::Held(secret))]),
+            ..Manifest::default()
+        })
     }
 }
 
