@@ -180,12 +180,13 @@ impl SandboxedSender {
         Measured { result, usage }
     }
 
-    /// Has an instance wait for the next message, unless it has had its share of them, has little memory left for one, or
-    /// enough others wait.
+    /// Has an instance wait for the next message, unless it has had its share of them, has little memory left for one, has
+    /// left a request under way, or enough others wait.
     fn keep(&self, idle: &Arc<Idle>, instance: Instance) {
         let state = instance.store.data();
         if instance.served < self.reuse
             && state.memory.used() <= self.memory / 4 * 3
+            && state.wasi_http.is_at_rest()
             && let Some(place) = self.shared.slots.for_idle()
         {
             state.log.end_lines();

@@ -241,6 +241,25 @@ async fn who_begins_too_many_requests_is_ended_and_all_of_them_with_the_send() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_under_way_ends_with_the_send_also_where_instances_are_used_again() {
+    let (hesitant, server) = (Hesitant::start().await, Server::start("200 OK\r\n\r\nhello").await);
+    let loaded = load(&format!(
+        "[http]\nallow = [{:?}, {:?}]\nprivate = true\n[limits]\ncpu = \"5s\"\ntime = \"60s\"\nreuse = 30",
+        hesitant.origin, server.origin
+    ))
+    .await;
+    let sender = loaded.sender("faulty");
+    for _ in 0..3 {
+        assert_eq!(send(&*sender, &format!("leave:{}/", hesitant.origin)).await, Ok(Outcome::Done));
+    }
+    until(|| hesitant.open.load(SeqCst) == 0).await;
+    assert_eq!((hesitant.answered.load(SeqCst), loaded.sandbox.pool_use().idle), (0, 0));
+    // Who waits for its answers is used again.
+    assert_eq!(send(&*sender, &format!("follow:{}/", server.origin)).await, Ok(Outcome::Done));
+    until(|| loaded.sandbox.pool_use().idle == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_host_keeps_for_a_guest_is_bounded() {
     let server = Server::start(format!("200 OK\r\n\r\n{}", "x".repeat(256 << 10))).await;
     let loaded = allowed(&server.origin).await;

@@ -56,10 +56,17 @@ pub(super) fn prepare(gate: &Gate, log: &LogStream) -> Host {
     Host { ctx, hooks: Hooks { gate: gate.clone(), log: log.clone(), traffic: None } }
 }
 
-/// Has the requests of an instance's next message go through that message's gate. What is under way from the one before has
-/// the time that it had, and counts.
+/// Has the requests of an instance's next message go through that message's gate.
 pub(super) fn renew(host: &mut Host, gate: &Gate) {
     host.hooks.gate = gate.clone();
+}
+
+impl Host {
+    /// Is nothing under way that the guest has begun? What is ends with the send, so with the instance.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        // Every request under way has its own hold on it.
+        self.hooks.traffic.as_ref().is_none_or(|traffic| Arc::strong_count(traffic) == 1)
+    }
 }
 
 impl WasiHttpView for State {
@@ -76,7 +83,7 @@ struct Hooks {
     traffic: Option<Arc<Traffic>>,
 }
 
-/// What one send has under way.
+/// What one instance has under way, which is held by each request as long as that is.
 #[derive(Debug)]
 struct Traffic {
     /// A permit for each request on its way.

@@ -51,7 +51,8 @@ pub struct Limits {
     /// answer with a crash. At most what the host is set up for (1 GiB). Default: 64 MiB.
     pub memory: Bytes,
     /// Computing, in time on a processor; waiting for the host or the network does not count. Kept to within about
-    /// 10 ms. Default: 200 ms.
+    /// 10 ms; where sends wait for a processor, one may have up to 30 ms less of a limit of 100 ms and more.
+    /// Default: 200 ms.
     pub cpu: Time,
     /// The whole send by the clock, waiting included. Requests end a little earlier, so that the sender can still say
     /// what went wrong. Default: 30 s.
@@ -63,9 +64,9 @@ pub struct Limits {
     /// How many messages one instance may send, one after the other. With 1 every message gets a fresh instance, and nothing
     /// of one message is there for the next. More saves a guest with a heavy start (Python, JavaScript) most of what a
     /// message costs, and gives that up among the messages of this sender: what one leaves in memory, the next can see.
-    /// An instance sends once more only after it answered done or later, while a quarter of its memory is free, and if
-    /// the next message comes within 30 s. Every message has all of the other limits to itself, but what the instance
-    /// has taken of its memory stays taken. At most 10000. Default: 1.
+    /// An instance sends once more only after it answered done or later, while a quarter of its memory is free and no
+    /// request of its is under way, and if the next message comes within 30 s. Every message has all of the other limits
+    /// to itself, but what the instance has taken of its memory stays taken. At most 10000. Default: 1.
     #[serde(deserialize_with = "reuse")]
     #[schemars(range(max = MAX_REUSE))]
     pub reuse: NonZeroU32,

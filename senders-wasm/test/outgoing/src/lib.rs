@@ -16,6 +16,7 @@
 //! | `keep:N URL` | makes N requests and keeps the responses, then fails with what became of them, and how often |
 //! | `drop:N URL` | begins N requests and drops them, then is done |
 //! | `leave:URL` | begins a request, and is done |
+//! | `follow:URL` | makes a request, reads its answer, and is done |
 //! | `bodies:N` | writes into N bodies that it never sends, then fails with how many bytes the host took in all |
 //! | `fields:N` | makes a header of N bytes, then is done |
 //! | `config:KEY` | fails with the value, or `none` |
@@ -71,6 +72,10 @@ impl Sender for Outgoing {
             }
             "leave" => {
                 std::mem::forget(request.begin());
+                Ok(Outcome::Done)
+            }
+            "follow" => {
+                request.fetch()?;
                 Ok(Outcome::Done)
             }
             "bodies" => say(Ok(exchange::fill_bodies(url.parse()?))),
