@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tantivy::TantivyError;
 use tantivy::directory::error::{DeleteError, LockError, OpenDirectoryError, OpenReadError, OpenWriteError};
@@ -17,8 +18,12 @@ use tantivy::directory::{
     WatchHandle, WritePtr,
 };
 
-/// What is appended to the name of a file that is about to take another's place.
+/// What is appended to the name of a file that is about to take another's place, behind a number of its own: a writer that
+/// was dropped may still be merging when the next one writes here, and neither may take the other's away.
 pub(crate) const NEW: &str = ".new";
+
+/// The next such number.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// The directory of an index.
 #[derive(Debug, Clone)]
@@ -82,7 +87,7 @@ impl Directory for IndexDirectory {
 
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
         let mut new = self.path.join(path).into_os_string();
-        new.push(NEW);
+        new.push(format!(".{}{NEW}", NUMBER.fetch_add(1, Relaxed)));
         fs::write(&new, data)?;
         fs::rename(&new, self.path.join(path))
     }
@@ -109,5 +114,29 @@ pub(crate) fn io_error(error: &TantivyError) -> Option<&io::Error> {
         | TantivyError::OpenDirectoryError(OpenDirectoryError::IoError { io_error: error, .. })
         | TantivyError::LockFailure(LockError::IoError(error), _) => Some(error),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn two_may_exchange_the_same_file_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        thread::scope(|scope| {
+            for text in ["one", "two"] {
+                let directory = IndexDirectory::open(dir.path()).unwrap();
+                scope.spawn(move || {
+                    for _ in 0..500 {
+                        directory.atomic_write(Path::new("meta.json"), text.as_bytes()).unwrap();
+                    }
+                });
+            }
+        });
+        let files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(files, ["meta.json"]);
     }
 }

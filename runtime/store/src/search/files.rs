@@ -114,7 +114,11 @@ fn is_ours(file: &Path) -> bool {
     let Some(name) = file.file_name().and_then(|name| name.to_str()) else { return false };
     let segment = name.split('.').next().unwrap_or_default();
     let is_segment = segment.len() == 32 && segment.bytes().all(|b| b.is_ascii_hexdigit()) && name.len() > 32;
-    let name = name.strip_suffix(NEW).unwrap_or(name);
+    let name = match name.strip_suffix(NEW) {
+        // One that is about to take another's place, with its number.
+        Some(name) => name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('.'),
+        None => name,
+    };
     is_segment || matches!(name, "meta.json" | ".managed.json" | ".tantivy-meta.lock" | ".tantivy-writer.lock")
 }
 
@@ -140,10 +144,12 @@ mod tests {
             "meta.json",
             ".managed.json",
             "meta.json.new",
+            ".managed.json.17.new",
             "0123456789abcdef0123456789abcdef.term",
             ".tantivy-writer.lock",
         ];
-        let theirs = ["notes.txt", "meta.json.bak", "0123456789abcdef.term", "0123456789abcdef0123456789abcdef"];
+        let theirs =
+            ["notes.txt", "meta.json.3", "meta.json.bak", "0123456789abcdef.term", "0123456789abcdef0123456789abcdef"];
         for name in ours.iter().chain(&theirs) {
             fs::write(dir.path().join(name), "x").unwrap();
         }
