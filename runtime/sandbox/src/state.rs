@@ -3,12 +3,14 @@
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::capabilities::{config, http, log, pushers, wasi_http};
+use crate::capabilities::{config, http, log, pushers, wasi, wasi_http};
 use crate::limits::MemoryLimit;
 
 /// The data of one instance's store.
 pub(crate) struct State {
-    pub(crate) wasi: WasiCtx,
+    /// `None` until the guest first asks for anything of it, which a small sender never does: making it costs a good part
+    /// of what a fresh instance does.
+    pub(crate) wasi: Option<Box<WasiCtx>>,
     /// Where the streams in `wasi` end.
     pub(crate) log: log::Log,
     pub(crate) table: ResourceTable,
@@ -23,6 +25,7 @@ pub(crate) struct State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi::prepare(&self.log)));
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }

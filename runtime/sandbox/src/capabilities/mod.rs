@@ -11,7 +11,7 @@ pub(crate) mod config;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod pushers;
-mod wasi;
+pub(crate) mod wasi;
 pub(crate) mod wasi_http;
 
 use std::path::Path;
@@ -117,7 +117,7 @@ pub(crate) fn prepare(
     let http = http::prepare(&grants.http, deadline, denials);
     State {
         wasi_http: wasi_http::prepare(&http.gate, &log.stderr),
-        wasi: wasi::prepare(&log),
+        wasi: None,
         log,
         table,
         http,

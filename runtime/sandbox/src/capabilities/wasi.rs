@@ -14,7 +14,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)
 }
 
-pub(super) fn prepare(log: &Log) -> WasiCtx {
+pub(crate) fn prepare(log: &Log) -> WasiCtx {
     WasiCtxBuilder::new()
         .stdout(log.stdout.clone())
         .stderr(log.stderr.clone())
