@@ -1,15 +1,15 @@
 //! A part of the file that is sorted by id before it is cut into requests.
 //!
 //! The database keeps recipients in the order of their ids. A request whose lines lie all over it changes nearly as many
-//! pages as it has lines, and each is written anew; lines that lie side by side share pages. So even a tenth of a large
+//! pages as it has lines, and each is written anew; lines that lie side by side share pages. So even a part of a large
 //! file, sorted, is imported several times as fast as the same lines in no order.
 
 use super::record::Record;
 
 /// A window holds so many requests' lines.
-const REQUESTS: usize = 10;
-/// Nor does it take another record when it holds so many bytes, all of which are in memory. 64 MiB.
-const MAX_BYTES: usize = 64 * 1024 * 1024;
+const REQUESTS: usize = 30;
+/// Nor does it take another record when it holds so many bytes, all of which are in memory. 128 MiB.
+const MAX_BYTES: usize = 128 * 1024 * 1024;
 
 /// The part of the file that is being read.
 pub(crate) struct Window {
@@ -84,8 +84,8 @@ mod tests {
     #[test]
     fn a_window_has_a_limit_of_lines_and_one_of_bytes() {
         let mut window = Window::new(2);
-        let full: Vec<_> = (1..=20).filter(|line| window.add(record(*line, None, Ok("{}")))).collect();
-        assert_eq!(full, [20]);
+        let full: Vec<_> = (1..=60).filter(|line| window.add(record(*line, None, Ok("{}")))).collect();
+        assert_eq!(full, [60]);
         window.take();
         let long = "x".repeat(MAX_BYTES / 4);
         let full: Vec<_> = (1..=4).filter(|line| window.add(record(*line, Some("a"), Ok(&long)))).collect();
