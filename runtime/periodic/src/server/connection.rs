@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -30,23 +30,31 @@ const WRITE_BATCH: usize = 256 << 10;
 /// What a packet takes in memory besides its bodies; for the backlog's count.
 const PACKET_WEIGHT: usize = 64;
 
+/// A frame to be written.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) packet: Packet,
+    /// It is the answer to a request, which is over with it.
+    pub(super) answers: bool,
+}
+
 /// The scheduler's end of a connection.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    packets: UnboundedSender<Vec<Packet>>,
+    packets: UnboundedSender<Vec<Outgoing>>,
     backlog: Arc<AtomicUsize>,
     permits: Arc<Semaphore>,
     closing: CancellationToken,
 }
 
 impl Outbox {
-    /// Hands packets to the writer; returns how many bytes wait in it now.
-    pub(super) fn send(&self, packets: Vec<Packet>) -> usize {
-        let bytes = packets.iter().map(weight).sum::<usize>();
+    /// Hands packets to the writer. False: more than `max` bytes wait in it now, for some time already.
+    pub(super) fn send(&self, packets: Vec<Outgoing>, max: usize) -> bool {
+        let bytes = packets.iter().map(|outgoing| weight(&outgoing.packet)).sum::<usize>();
         let before = self.backlog.fetch_add(bytes, Ordering::Relaxed);
         // A writer that is gone has told the reader, and the reader tells the scheduler.
         let _writer_gone = self.packets.send(packets);
-        before + bytes
+        before == 0 || before.saturating_add(bytes) <= max
     }
 
     /// A request that has no answer is over.
@@ -93,7 +101,7 @@ pub(super) async fn run(
         Outbox { packets, backlog: Arc::clone(&backlog), permits: Arc::clone(&permits), closing: closing.clone() };
     let writer = Writer { io: write, codec, backlog, permits: Arc::clone(&permits), timeout: options.write_timeout };
 
-    if scheduler.send(Message::Opened { conn: id, role: registration.role(), outbox }).await.is_err() {
+    if scheduler.send(Message::Opened { conn: id, registration, outbox }).await.is_err() {
         return;
     }
     let reading = async {
@@ -170,6 +178,16 @@ async fn read_requests(
 fn request(packet: Packet) -> Packet {
     match packet.command {
         Command::SubmitJob(job) => Packet { command: Command::SubmitJob(job.compact()), ..packet },
+        Command::RunJob(job) => Packet { command: Command::RunJob(job.compact()), ..packet },
+        Command::RecvData(job) => Packet { command: Command::RecvData(job.compact()), ..packet },
+        Command::Load(jobs) => {
+            Packet { command: Command::Load(jobs.into_iter().map(crate::job::Job::compact).collect()), ..packet }
+        }
+        // The names outlive the request.
+        Command::Acquire { lock, capacity, key } => {
+            let lock = Bytes::copy_from_slice(&lock);
+            Packet { command: Command::Acquire { lock, capacity, key }, ..packet }
+        }
         _ => packet,
     }
 }
@@ -194,14 +212,14 @@ struct Writer<W> {
 
 impl<W: AsyncWrite + Unpin> Writer<W> {
     /// Writes until the scheduler lets go of the connection and all it sent is out.
-    async fn run(mut self, mut outgoing: UnboundedReceiver<Vec<Packet>>) -> Result<(), WireError> {
+    async fn run(mut self, mut outgoing: UnboundedReceiver<Vec<Outgoing>>) -> Result<(), WireError> {
         let mut buffer = BytesMut::new();
         while let Some(mut packets) = outgoing.recv().await {
             let (mut bytes, mut answers) = (0, 0);
             loop {
-                for packet in &packets {
+                for Outgoing { packet, answers: is_answer } in &packets {
                     bytes += weight(packet);
-                    answers += usize::from(!matches!(packet.command, Command::JobAssign(_)));
+                    answers += usize::from(*is_answer);
                     self.codec.encode(packet, &mut buffer)?;
                 }
                 if buffer.len() >= WRITE_BATCH {

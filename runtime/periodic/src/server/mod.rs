@@ -15,6 +15,7 @@
 //! the worker that lost its connection while it had it); order among equal jobs is that of submission; no job runs
 //! before its second, and one that failed waits a whole second.
 
+mod auth;
 mod connection;
 mod handle;
 mod options;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+pub use auth::{AuthFile, AuthFileError};
 pub use handle::{Connector, Handle, SubmitError};
 pub use options::{ServerOptions, Settings};
 pub use scheduler::FuncStatus;
@@ -63,6 +65,8 @@ struct Shared {
     connections: TaskTracker,
     /// Cancelled when the server has stopped.
     closing: CancellationToken,
+    /// Cancelled when a client has asked for the end.
+    shutdown: CancellationToken,
 }
 
 impl Shared {
@@ -92,14 +96,19 @@ impl Server {
         // Unbounded, because the scheduler itself bounds how many reads are under way: one a func.
         let (read, loaded) = mpsc::unbounded_channel();
         let (intake, messages) = mpsc::channel(INTAKE);
-        let scheduler = Scheduler::open(store, clock, Arc::clone(&options), read).await?;
+        let (closing, shutdown) = (CancellationToken::new(), CancellationToken::new());
+        let scheduler = Scheduler::open(store, clock, Arc::clone(&options), read, shutdown.clone()).await?;
         let scheduler = tokio::spawn(scheduler.run(messages, loaded));
+        if let Some(file) = options.auth.clone() {
+            tokio::spawn(file.watch(intake.clone(), closing.clone()));
+        }
         let shared = Shared {
             scheduler: intake,
             options,
             last_conn: AtomicU64::new(0),
             connections: TaskTracker::new(),
-            closing: CancellationToken::new(),
+            closing,
+            shutdown,
         };
         Ok(Self { shared: Arc::new(shared), scheduler })
     }
@@ -107,6 +116,12 @@ impl Server {
     /// For clients, workers and questions in this process.
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.shared))
+    }
+
+    /// Completes when a client has asked for the server's end, which [`ServerOptions::remote_shutdown`] must allow.
+    /// Whoever runs the server then stops it.
+    pub fn shutdown_requested(&self) -> impl Future<Output = ()> + Send + use<> + 'static {
+        self.shared.shutdown.clone().cancelled_owned()
     }
 
     /// Takes connections until `shutdown` is cancelled; those that are open then stay open. The listener is closed, and

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::AuthFile;
 use crate::wire::DEFAULT_MAX_PAYLOAD;
 
 /// How a server behaves. `Default` is right for most.
@@ -21,14 +22,24 @@ pub struct ServerOptions {
     pub max_requests: usize,
     /// How many GRABs one connection may have open; one more closes it. Default 65,536.
     pub max_grabs: usize,
-    /// How many bytes may wait for one connection to take them; more closes it. Default 64 MiB.
+    /// How many bytes may wait for one connection to take them; more closes it. Default 64 MiB. One frame may be larger.
     pub max_backlog: usize,
+    /// How many bytes the answer to one DUMP may have; a DUMP of more closes its connection. Default 256 MiB. It is made
+    /// in memory.
+    pub max_dump: usize,
+    /// How many jobs one connection may listen to (RECV_DATA); one more closes it. Default 1024.
+    pub max_streams: usize,
     /// How long one write may get nowhere before the connection is closed. Default 30 s.
     pub write_timeout: Duration,
     /// How long a new connection may take to say who it is. Default 10 s.
     pub registration_timeout: Duration,
     /// How many connections there may be; further ones are closed as they come. Default 10,000.
     pub max_connections: usize,
+    /// Who may do what (PROTOCOL §11). Default `None`: everybody who can connect may do everything.
+    pub auth: Option<AuthFile>,
+    /// May a client end the server (SHUTDOWN)? See [`Server::shutdown_requested`](super::Server::shutdown_requested).
+    /// Default no: it is refused.
+    pub remote_shutdown: bool,
     /// What CONFIG_GET tells and CONFIG_SET changes, at the start.
     pub settings: Settings,
 }
@@ -43,9 +54,13 @@ impl Default for ServerOptions {
             max_requests: 1024,
             max_grabs: 1 << 16,
             max_backlog: 64 << 20,
+            max_dump: 256 << 20,
+            max_streams: 1024,
             write_timeout: Duration::from_secs(30),
             registration_timeout: Duration::from_secs(10),
             max_connections: 10_000,
+            auth: None,
+            remote_shutdown: false,
             settings: Settings::default(),
         }
     }
@@ -60,13 +75,13 @@ pub struct Settings {
     pub assign_wait: u32,
     /// `keepalive`: seconds a connection may be silent; 0: for ever. Default 120.
     pub keepalive: u32,
-    /// `lock-timeout`: told and taken, without effect so far. Default 300.
+    /// `lock-timeout`: seconds a job that does not run may wait for a lock, or have one. Default 300.
     pub lock_timeout: u32,
     /// `max-batch-size`: told and taken, without effect: see [`ServerOptions::queue_cap`]. Default 500.
     pub max_batch_size: u32,
     /// `max-pool-size`: told and taken, without effect: requests of a connection are served in order. Default 2.
     pub max_pool_size: u32,
-    /// `run-job-aggressive`: told and taken, without effect. Default 0.
+    /// `run-job-aggressive`: 1: a RUN_JOB's job goes to a free worker before jobs that are due. Default 0.
     pub run_job_aggressive: u32,
 }
 

@@ -145,7 +145,7 @@ pub(super) fn put_job(to: &mut BytesMut, job: &Job) -> Result<(), WireError> {
     Ok(())
 }
 
-pub(super) fn put_jobs(to: &mut BytesMut, jobs: &[Job]) -> Result<(), WireError> {
+pub(crate) fn put_jobs(to: &mut BytesMut, jobs: &[Job]) -> Result<(), WireError> {
     to.put_u64(jobs.len() as u64);
     jobs.iter().try_for_each(|job| put_job(to, job))
 }

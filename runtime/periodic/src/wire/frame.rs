@@ -34,14 +34,10 @@ pub struct FrameCodec {
 }
 
 impl FrameCodec {
-    /// For the side that listens.
+    /// For the side that listens. `max_payload` bounds what is received; what the server itself makes, such as a DUMP's
+    /// answer, is bounded where it is made.
     pub fn server(max_payload: usize) -> Self {
-        Self {
-            sends: RESPONSE,
-            takes_request: true,
-            max_payload: max_payload + ASSIGN_SLACK,
-            max_received: max_payload,
-        }
+        Self { sends: RESPONSE, takes_request: true, max_payload: u32::MAX as usize, max_received: max_payload }
     }
 
     /// For the side that connects: clients and workers.

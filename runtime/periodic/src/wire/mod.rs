@@ -11,6 +11,7 @@ mod registration;
 
 pub use command::{Command, MsgId, Packet};
 pub use fields::MAX_NAME;
+pub(crate) use fields::put_jobs;
 pub use frame::{DEFAULT_MAX_PAYLOAD, FrameCodec, FrameReader};
 pub use registration::{Registration, Role};
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::entry::{KeyState, Lease, State, job_weight};
+use super::entry::{Holder, KeyState, Lease, State, job_weight};
 use super::func::FuncId;
-use super::{ConnId, Loaded, Scheduler};
-use crate::job::Job;
+use super::{ConnId, Loaded, Read, Scheduler};
+use super::life::Reply;
+use crate::job::{Job, JobKey};
 use crate::store::{JobStoreError, Seq};
 use crate::wire::{Command, MsgId, Packet};
 
@@ -31,6 +32,7 @@ pub(super) struct Ack {
     pub(super) deadline: Instant,
     seq: Seq,
     lease: u64,
+    conn: ConnId,
     /// It was noticed so late that it was given a second chance.
     again: bool,
 }
@@ -114,11 +116,13 @@ impl Scheduler {
     }
 
     fn assign(&mut self, func: FuncId, seq: Seq, mut job: Job, conn: ConnId) {
-        let (Some(entry), Some(peer)) = (self.entries.get_mut(&seq), self.peers.get_mut(&conn)) else { return };
-        let Some(msgid) = peer.grabs.pop_last() else { return };
-        self.open_grabs -= 1;
-        peer.leases.insert(seq);
-        peer.unacked.insert(msgid, seq);
+        let Some(holder) = self.hand_to(conn, seq) else { return };
+        let mut others = Vec::new();
+        if self.funcs[func].broadcast {
+            let workers = self.funcs[func].workers.clone();
+            others.extend(workers.into_iter().filter(|other| *other != conn).filter_map(|other| self.hand_to(other, seq)));
+        }
+        let Some(entry) = self.entries.get_mut(&seq) else { return };
 
         if job.timeout <= 0 {
             job.timeout = i32::try_from(self.settings.timeout).unwrap_or(i32::MAX);
@@ -128,13 +132,14 @@ impl Scheduler {
         let lease = Lease {
             id: self.last_lease,
             key: job.key.clone(),
-            conn,
-            msgid,
-            acked: false,
             deadline: self.instant + may_take,
+            holder,
+            others,
         };
-        let ack_wait = Duration::from_secs(self.settings.assign_wait.into());
-        self.acks.push_back(Ack { deadline: self.instant + ack_wait, seq, lease: lease.id, again: false });
+        let deadline = self.instant + Duration::from_secs(self.settings.assign_wait.into());
+        let acks = lease.holders().map(|to| Ack { deadline, seq, lease: lease.id, conn: to.conn, again: false });
+        self.acks.extend(acks);
+        let holders: Vec<_> = lease.others.iter().map(|other| (other.conn, other.msgid)).collect();
         self.keys.entry(job.key.clone()).or_default().held = Some(seq);
         entry.state = State::Leased(lease);
         if job.workload.len() > KEEP_LEASED
@@ -145,7 +150,34 @@ impl Scheduler {
         let queue = &mut self.funcs[func];
         queue.waiting.remove(&(entry.sched_at, seq));
         queue.running += 1;
-        self.send(conn, Packet { msgid, command: Command::JobAssign(job) });
+        for (conn, msgid) in holders {
+            self.send(conn, Packet { msgid, command: Command::JobAssign(job.clone()) });
+        }
+        self.send(conn, Packet { msgid: holder.msgid, command: Command::JobAssign(job) });
+    }
+
+    /// Uses up a GRAB of a connection's for the job.
+    fn hand_to(&mut self, conn: ConnId, seq: Seq) -> Option<Holder> {
+        let peer = self.peers.get_mut(&conn)?;
+        let msgid = peer.grabs.pop_last()?;
+        self.open_grabs -= 1;
+        peer.leases.insert(seq);
+        peer.unacked.insert(msgid, seq);
+        Some(Holder { conn, msgid, acked: false })
+    }
+
+    /// `run-job-aggressive`: a job goes to a worker with a GRAB open before those that wait.
+    pub(super) fn assign_at_once(&mut self, seq: Seq) {
+        let Some(entry) = self.entries.get(&seq) else { return };
+        let (func, due) = (entry.func, entry.sched_at <= self.now && matches!(entry.state, State::Waiting));
+        if let Some(job) = entry.job.clone()
+            && due
+            && !self.stopping
+            && let Some(conn) = self.next_worker(func)
+            && !self.park(seq, &job)
+        {
+            self.assign(func, seq, job, conn);
+        }
     }
 
     /// Has the jobs at the head of the queue read from the store, as many as the cache has room for.
@@ -168,7 +200,7 @@ impl Scheduler {
             let jobs = tokio::spawn(async move { store.load(&wanted).await }).await;
             let jobs = jobs.unwrap_or_else(|error| Err(JobStoreError::Failed(error.to_string())));
             // Nobody waits for them once the scheduler is gone.
-            let _scheduler_gone = loaded.send(Loaded { func, seqs, jobs });
+            let _scheduler_gone = loaded.send(Read::Jobs(Loaded { func, seqs, jobs }));
         });
     }
 }
@@ -178,20 +210,49 @@ impl Scheduler {
     /// Takes a lease off the books.
     pub(super) fn lease_over(&mut self, func: FuncId, seq: Seq, lease: &Lease) {
         self.funcs[func].running -= 1;
-        if let Some(peer) = self.peers.get_mut(&lease.conn) {
+        for holder in lease.holders() {
+            self.lets_go(seq, holder);
+        }
+        self.leave_locks(&lease.key);
+    }
+
+    /// A connection does not have the job any more.
+    fn lets_go(&mut self, seq: Seq, holder: &Holder) {
+        if let Some(peer) = self.peers.get_mut(&holder.conn) {
             peer.leases.remove(&seq);
-            if peer.unacked.get(&lease.msgid) == Some(&seq) {
-                peer.unacked.remove(&lease.msgid);
+            if peer.unacked.get(&holder.msgid) == Some(&seq) {
+                peer.unacked.remove(&holder.msgid);
             }
         }
     }
 
-    /// The worker lost its connection, or its time is over: the job is ready again at once.
-    pub(super) fn lease_lost(&mut self, seq: Seq) {
-        self.give_back(seq, State::Orphaned);
+    /// Takes the job from one of several connections that have it. False: it is the only one.
+    pub(super) fn take_from(&mut self, seq: Seq, conn: ConnId) -> bool {
+        let Some(State::Leased(lease)) = self.entries.get_mut(&seq).map(|entry| &mut entry.state) else { return false };
+        let Some(holder) = lease.without(conn) else { return false };
+        self.lets_go(seq, &holder);
+        true
     }
 
-    fn give_back(&mut self, seq: Seq, state: impl FnOnce(crate::job::JobKey) -> State) {
+    /// A worker lost its connection, or is taken to have: if nobody else has the job, its run has failed.
+    pub(super) fn holder_lost(&mut self, seq: Seq, conn: ConnId) {
+        if !self.take_from(seq, conn) {
+            self.lease_lost(seq);
+        }
+    }
+
+    /// The worker is gone, or its time is over: the job is ready again at once; or gone, if it was there only for those
+    /// who waited for it.
+    pub(super) fn lease_lost(&mut self, seq: Seq) {
+        let Some(State::Leased(lease)) = self.entries.get(&seq).map(|entry| &entry.state) else { return };
+        let key = lease.key.clone();
+        match self.fail_waiters(&key) {
+            Some(ended) => self.finish(seq, key, Some(ended), Reply::Nobody),
+            None => self.give_back(seq, State::Orphaned),
+        }
+    }
+
+    fn give_back(&mut self, seq: Seq, state: impl FnOnce(JobKey) -> State) {
         let Some(entry) = self.entries.get_mut(&seq) else { return };
         match std::mem::replace(&mut entry.state, State::Waiting) {
             State::Leased(lease) => {
@@ -212,32 +273,54 @@ impl Scheduler {
     pub(super) fn job_assigned(&mut self, conn: ConnId, msgid: MsgId) {
         if let Some(seq) = self.peers.get_mut(&conn).and_then(|peer| peer.unacked.remove(&msgid))
             && let Some(State::Leased(lease)) = self.entries.get_mut(&seq).map(|entry| &mut entry.state)
+            && let Some(holder) = lease.holder_mut(conn)
         {
-            lease.acked = true;
+            holder.acked = true;
         }
         self.no_answer(conn);
     }
 
     pub(super) fn job_unassigned(&mut self, conn: ConnId, msgid: MsgId) {
         if let Some(seq) = self.peers.get_mut(&conn).and_then(|peer| peer.unacked.remove(&msgid)) {
-            self.give_back(seq, |_| State::Waiting);
+            if !self.take_from(seq, conn) {
+                self.give_back(seq, |_| State::Waiting);
+            }
         }
         self.no_answer(conn);
     }
 
+    /// A worker that speaks about a job has taken it, acknowledged or not. Workers from before there were
+    /// acknowledgements do just that.
+    pub(super) fn acknowledged_by_answer(&mut self, conn: ConnId, key: &JobKey) {
+        let Some(seq) = self.keys.get(key).and_then(|state| state.held) else { return };
+        if let Some(State::Leased(lease)) = self.entries.get_mut(&seq).map(|entry| &mut entry.state)
+            && let Some(holder) = lease.holder_mut(conn)
+            && !holder.acked
+        {
+            holder.acked = true;
+            let msgid = holder.msgid;
+            if let Some(peer) = self.peers.get_mut(&conn) {
+                peer.unacked.remove(&msgid);
+                peer.never_acks = true;
+            }
+        }
+    }
+
     /// A worker that does not acknowledge its jobs is not there: its connection is closed, which gives all its jobs
-    /// back. One that has said how the job ended was there all the same. And if it is the server that was not there, for
+    /// back. One that never has, and yet has done jobs, loses the one. And if it is the server that was not there, for
     /// want of a processor, the acknowledgement may be waiting to be read.
     pub(super) fn expire_acks(&mut self) {
         while let Some(ack) = self.acks.pop_front_if(|ack| ack.deadline <= self.instant) {
             if let Some(State::Leased(lease)) = self.entries.get(&ack.seq).map(|entry| &entry.state)
                 && lease.id == ack.lease
-                && !lease.acked
+                && lease.holder(ack.conn).is_some_and(|holder| !holder.acked)
             {
                 if !ack.again && self.instant - ack.deadline > STALL {
                     self.acks.push_back(Ack { deadline: self.instant + STALL, again: true, ..ack });
+                } else if self.peers.get(&ack.conn).is_some_and(|peer| peer.never_acks) {
+                    self.holder_lost(ack.seq, ack.conn);
                 } else {
-                    self.close_peer(lease.conn, "it does not acknowledge its jobs");
+                    self.close_peer(ack.conn, "it does not acknowledge its jobs");
                 }
             }
         }
@@ -259,6 +342,7 @@ impl Scheduler {
         };
         let overdue: Vec<Seq> =
             self.peers.values().flat_map(|peer| peer.leases.iter().copied()).filter(overdue).collect();
+        // Once each, however many have it.
         for seq in overdue {
             debug!(seq, "a worker took too long");
             self.lease_lost(seq);

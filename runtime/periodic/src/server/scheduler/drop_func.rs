@@ -56,6 +56,9 @@ impl Scheduler {
     }
 
     fn dropped(&mut self, func: FuncId, reply: Reply) {
+        let name = self.funcs[func].name.clone();
+        self.waiters_dropped(&name);
+        self.locks_dropped(&name);
         let queue = &mut self.funcs[func];
         queue.dropping = false;
         if queue.stored == 0 && queue.workers.is_empty() {

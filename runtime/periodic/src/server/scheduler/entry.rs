@@ -31,6 +31,8 @@ pub(super) enum State {
     Orphaned(JobKey),
     /// Due, but an operation on its key is under way, whose result decides.
     Parked(JobKey),
+    /// It waits for a lock.
+    Locked(JobKey),
     /// A worker has it.
     Leased(Lease),
     /// An operation is under way that deletes or moves it.
@@ -42,10 +44,45 @@ pub(super) enum State {
 pub(super) struct Lease {
     pub(super) id: u64,
     pub(super) key: JobKey,
+    pub(super) deadline: Instant,
+    pub(super) holder: Holder,
+    /// The others that have it as well: a broadcast job goes to all who are free.
+    pub(super) others: Vec<Holder>,
+}
+
+/// A connection that was given a job, under one of its GRABs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Holder {
     pub(super) conn: ConnId,
     pub(super) msgid: MsgId,
     pub(super) acked: bool,
-    pub(super) deadline: Instant,
+}
+
+impl Lease {
+    pub(super) fn holders(&self) -> impl Iterator<Item = &Holder> {
+        std::iter::once(&self.holder).chain(&self.others)
+    }
+
+    pub(super) fn holder(&self, conn: ConnId) -> Option<&Holder> {
+        self.holders().find(|holder| holder.conn == conn)
+    }
+
+    pub(super) fn holder_mut(&mut self, conn: ConnId) -> Option<&mut Holder> {
+        std::iter::once(&mut self.holder).chain(&mut self.others).find(|holder| holder.conn == conn)
+    }
+
+    pub(super) fn is_held_by(&self, conn: ConnId) -> bool {
+        self.holder(conn).is_some()
+    }
+
+    /// Takes one of several holders off. `None`: it is the only one.
+    pub(super) fn without(&mut self, conn: ConnId) -> Option<Holder> {
+        if self.holder.conn == conn {
+            return self.others.pop().map(|other| std::mem::replace(&mut self.holder, other));
+        }
+        let at = self.others.iter().position(|holder| holder.conn == conn)?;
+        Some(self.others.swap_remove(at))
+    }
 }
 
 /// What is remembered about a key as long as there is reason to.
@@ -53,7 +90,7 @@ pub(super) struct Lease {
 pub(super) struct KeyState {
     /// Operations on the key under way.
     pub(super) under_way: usize,
-    /// The job in memory that is leased, orphaned or parked.
+    /// The job in memory that is leased, orphaned, parked or locked.
     pub(super) held: Option<u64>,
 }
 

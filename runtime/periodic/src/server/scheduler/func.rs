@@ -45,6 +45,8 @@ pub(super) struct Func {
     pub(super) stored: u64,
     /// Leased jobs.
     pub(super) running: u64,
+    /// Jobs that wait for a lock.
+    pub(super) locked: u64,
     /// Jobs in memory that wait, in order.
     pub(super) waiting: BTreeSet<Position>,
     pub(super) horizon: Horizon,
@@ -56,6 +58,8 @@ pub(super) struct Func {
     pub(super) rests_until: i64,
     /// Connections that can do it, next one first.
     pub(super) workers: VecDeque<ConnId>,
+    /// Every one of them that is free gets each job, because the last to register said so.
+    pub(super) broadcast: bool,
     /// When it was served last; see [`super::Scheduler::ready`].
     pub(super) stamp: u64,
     /// It is among the ready.
@@ -72,12 +76,14 @@ impl Func {
             name,
             stored: 0,
             running: 0,
+            locked: 0,
             waiting: BTreeSet::new(),
             horizon: Horizon::All,
             refilling: false,
             loading: false,
             rests_until: i64::MIN,
             workers: VecDeque::new(),
+            broadcast: false,
             stamp: 0,
             ready: false,
             dropping: false,

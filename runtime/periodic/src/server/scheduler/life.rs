@@ -6,6 +6,7 @@ use tracing::warn;
 use super::entry::{Entry, State, job_weight};
 use super::func::{FuncId, Horizon, Position};
 use super::requests::WorkEnd;
+use super::waiters::{Ended, REMOVED};
 use super::{ConnId, Scheduler};
 use crate::job::{Job, JobKey};
 use crate::server::SubmitError;
@@ -18,23 +19,27 @@ pub(super) enum Reply {
     /// A connection, for SUCCESS to this request. If the operation fails it is closed instead: the protocol has no word
     /// for failure, and a client that sees its connection break knows that it does not know.
     Peer(ConnId, MsgId),
-    /// An in-process request, for the result at this index.
+    /// A request of several operations, for the result at this index.
     Gather(u64, usize),
+    /// A connection that waits for the job's end and is told that. If the operation fails it is closed.
+    Runner(ConnId),
+    /// Nobody: the server's own doing.
+    Nobody,
 }
 
 /// What an operation under way is for.
 #[derive(Debug)]
 pub(super) enum After {
     Put { job: Job, reply: Reply },
-    Remove { key: JobKey, seq: Option<Seq>, reply: Reply },
-    Finish { seq: Seq, key: JobKey, reply: Reply },
+    Remove { key: JobKey, seq: Option<Seq>, ended: Option<Box<Ended>>, reply: Reply },
+    Finish { seq: Seq, key: JobKey, ended: Option<Box<Ended>>, reply: Reply },
     Reschedule { seq: Seq, key: JobKey, sched_at: i64, step: i32, reply: Reply },
     Refill { func: FuncId, from: Horizon, limit: usize },
     DropPage { func: FuncId, through: Option<Seq>, reply: Reply },
     Drop { func: FuncId, seq: Seq },
 }
 
-/// An in-process request of several operations, until all of them have a result.
+/// A request of several operations, until all of them have a result.
 #[derive(Debug)]
 pub(super) struct Gather {
     results: Vec<Result<bool, SubmitError>>,
@@ -46,14 +51,18 @@ pub(super) struct Gather {
 enum GatherTo {
     Submit(oneshot::Sender<Vec<Result<(), SubmitError>>>),
     Remove(oneshot::Sender<Vec<Result<bool, SubmitError>>>),
+    /// A LOAD.
+    Peer(ConnId, MsgId),
 }
 
 impl Gather {
+    /// Tells an asker in this process. A connection is left to the scheduler.
     fn finish(self) {
         // Whoever asked may have stopped waiting.
         let _asker_gone = match self.to {
             GatherTo::Submit(to) => to.send(self.results.into_iter().map(|done| done.map(|_| ())).collect()).is_err(),
             GatherTo::Remove(to) => to.send(self.results).is_err(),
+            GatherTo::Peer(..) => false,
         };
     }
 }
@@ -74,20 +83,48 @@ impl Scheduler {
         }
     }
 
+    /// Opens the results of a LOAD of so many jobs.
+    pub(super) fn gather_for(&mut self, conn: ConnId, msgid: MsgId, left: usize) -> u64 {
+        self.gather(left, GatherTo::Peer(conn, msgid))
+    }
+
+    /// All operations of a request have a result.
+    fn gathered(&mut self, gather: Gather) {
+        let GatherTo::Peer(conn, msgid) = gather.to else { return gather.finish() };
+        match gather.results.into_iter().find_map(Result::err) {
+            None => self.answer(conn, msgid, Command::Success),
+            Some(error) => {
+                warn!(conn, %error, "a LOAD failed");
+                self.close_peer(conn, "the store failed");
+            }
+        }
+    }
+
     fn gather(&mut self, left: usize, to: GatherTo) -> u64 {
         self.last_gather += 1;
         let gather = Gather { results: vec![Ok(false); left], left, to };
         if left == 0 {
-            gather.finish();
+            self.gathered(gather);
         } else {
             self.gathers.insert(self.last_gather, gather);
         }
         self.last_gather
     }
 
+    /// SUBMIT_JOB: the job is kept until it is done.
+    pub(super) fn submit(&mut self, job: Job, reply: Reply) {
+        self.disown(&job.key);
+        self.store_job(job, reply);
+    }
+
     /// Stores a job, unless one with its key runs: then it is dropped, and the answer is still SUCCESS (PROTOCOL §5).
-    pub(super) fn submit(&mut self, mut job: Job, reply: Reply) {
+    pub(super) fn store_job(&mut self, mut job: Job, reply: Reply) {
         job.sched_at = job.sched_at.max(self.now);
+        if !self.is_leased(&job.key) {
+            // What it replaces does not wait for a lock any more, nor have one.
+            self.unlock_job(&job.key);
+            self.leave_locks(&job.key);
+        }
         let state = self.keys.entry(job.key.clone()).or_default();
         if let Some(entry) = state.held.and_then(|seq| self.entries.get_mut(&seq)) {
             match entry.state {
@@ -96,7 +133,7 @@ impl Scheduler {
                     entry.state = State::Waiting;
                     state.held = None;
                 }
-                State::Waiting | State::Parked(_) | State::Ending => {}
+                State::Waiting | State::Parked(_) | State::Locked(_) | State::Ending => {}
             }
         }
         state.under_way += 1;
@@ -105,36 +142,56 @@ impl Scheduler {
 
     /// Deletes a job in whatever state. A worker that has it is not told.
     pub(super) fn remove(&mut self, key: JobKey, reply: Reply) {
+        let ended = self.take_waiters(&key, REMOVED);
+        self.delete(key, ended, reply);
+    }
+
+    /// Deletes a job in whatever state, and then tells those who waited for it.
+    pub(super) fn delete(&mut self, key: JobKey, ended: Option<Box<Ended>>, reply: Reply) {
+        self.leave_locks(&key);
         let state = self.keys.entry(key.clone()).or_default();
         state.under_way += 1;
         let seq = state.held;
         if let Some(seq) = seq {
             self.retire(seq);
         }
-        self.push(JobOp::Remove(key.clone()), After::Remove { key, seq, reply });
+        self.push(JobOp::Remove(key.clone()), After::Remove { key, seq, ended, reply });
     }
 
     /// The job of this key that `conn` may speak about: one it has, or one whose worker's connection broke.
     pub(super) fn answerable(&self, conn: ConnId, key: &JobKey) -> Option<Seq> {
         let seq = self.keys.get(key)?.held?;
         match &self.entries.get(&seq)?.state {
-            State::Leased(lease) if lease.conn == conn => Some(seq),
+            State::Leased(lease) if lease.is_held_by(conn) => Some(seq),
             State::Orphaned(_) => Some(seq),
             _ => None,
         }
     }
 
     /// Ends a job's run as its worker says.
-    pub(super) fn end(&mut self, seq: Seq, key: JobKey, end: &WorkEnd, reply: Reply) {
+    pub(super) fn end(&mut self, seq: Seq, key: JobKey, end: WorkEnd, reply: Reply) {
+        let (delay, step) = match end {
+            WorkEnd::Done(result) => {
+                let ended = self.take_waiters(&key, result);
+                return self.finish(seq, key, ended, reply);
+            }
+            WorkEnd::Failed => (1, 0),
+            WorkEnd::Later { delay, step } => (delay, i32::from(step)),
+        };
+        if let Some(ended) = self.fail_waiters(&key) {
+            return self.finish(seq, key, Some(ended), reply);
+        }
         self.keys.entry(key.clone()).or_default().under_way += 1;
         self.retire(seq);
-        let (delay, step) = match end {
-            WorkEnd::Done => return self.push(JobOp::Finish(seq), After::Finish { seq, key, reply }),
-            WorkEnd::Failed => (1, 0),
-            WorkEnd::Later { delay, step } => (*delay, i32::from(*step)),
-        };
         let sched_at = self.seconds_from_now(delay);
         self.push(JobOp::Reschedule { seq, sched_at, step }, After::Reschedule { seq, key, sched_at, step, reply });
+    }
+
+    /// Deletes a job whose run is over, and then tells those who waited for it.
+    pub(super) fn finish(&mut self, seq: Seq, key: JobKey, ended: Option<Box<Ended>>, reply: Reply) {
+        self.keys.entry(key.clone()).or_default().under_way += 1;
+        self.retire(seq);
+        self.push(JobOp::Finish(seq), After::Finish { seq, key, ended, reply });
     }
 
     /// The first second that is no earlier than `delay` seconds from this very moment.
@@ -158,15 +215,13 @@ impl Scheduler {
     pub(super) fn done(&mut self, after: After, result: Result<JobOpDone, JobStoreError>) {
         match after {
             After::Put { job, reply } => self.put_done(job, reply, result),
-            After::Remove { key, seq, reply } => {
-                let deleted = result.and_then(deleted);
-                self.deleted(&key, seq, &deleted);
-                self.reply(reply, deleted.map(|deleted| deleted.is_some()));
+            After::Remove { key, seq, ended, reply } => {
+                let deleted = self.deleted(&key, seq, ended, result.and_then(deleted));
+                self.reply(reply, deleted);
             }
-            After::Finish { seq, key, reply } => {
-                let deleted = result.and_then(deleted);
-                self.deleted(&key, Some(seq), &deleted);
-                self.reply(reply, deleted.map(|deleted| deleted.is_some()));
+            After::Finish { seq, key, ended, reply } => {
+                let deleted = self.deleted(&key, Some(seq), ended, result.and_then(deleted));
+                self.reply(reply, deleted);
             }
             After::Reschedule { seq, key, sched_at, step, reply } => {
                 let moved = result.and_then(|done| match done {
@@ -218,13 +273,26 @@ impl Scheduler {
             }
         }
         self.settle(&key);
+        if let (Ok((seq, _)), Reply::Runner(_)) = (&put, reply)
+            && self.settings.run_job_aggressive != 0
+        {
+            self.assign_at_once(*seq);
+        }
         self.reply(reply, put.map(|_| true));
     }
 
-    /// What [`JobOp::Remove`] and [`JobOp::Finish`] have in common. `seq` is the job in memory that was retired for it.
-    fn deleted(&mut self, key: &JobKey, seq: Option<Seq>, deleted: &Result<Option<Seq>, JobStoreError>) {
-        match deleted {
+    /// What [`JobOp::Remove`] and [`JobOp::Finish`] have in common: was there a job? `seq` is the job in memory that was
+    /// retired for it.
+    fn deleted(
+        &mut self,
+        key: &JobKey,
+        seq: Option<Seq>,
+        ended: Option<Box<Ended>>,
+        deleted: Result<Option<Seq>, JobStoreError>,
+    ) -> Result<bool, JobStoreError> {
+        match &deleted {
             Ok(deleted) => {
+                self.tell_ended(ended);
                 for gone in seq.iter().chain(deleted.iter().filter(|gone| Some(**gone) != seq)) {
                     self.forget(*gone);
                 }
@@ -234,12 +302,14 @@ impl Scheduler {
                 }
             }
             Err(_) => {
+                self.wait_again(key, ended);
                 if let Some(seq) = seq {
                     self.revive(seq, Some(key));
                 }
             }
         }
         self.settle(key);
+        deleted.map(|deleted| deleted.is_some())
     }
 
     /// A job in memory has got a new place.
@@ -266,7 +336,9 @@ impl Scheduler {
     pub(super) fn reply(&mut self, reply: Reply, result: Result<bool, JobStoreError>) {
         match (reply, result) {
             (Reply::Peer(conn, msgid), Ok(_)) => self.answer(conn, msgid, Command::Success),
-            (Reply::Peer(conn, _), Err(error)) => {
+            (Reply::Runner(_) | Reply::Nobody, Ok(_)) => {}
+            (Reply::Nobody, Err(error)) => warn!(%error, "a job cannot be deleted"),
+            (Reply::Peer(conn, _) | Reply::Runner(conn), Err(error)) => {
                 warn!(conn, %error, "a request failed");
                 self.close_peer(conn, "the store failed");
             }
@@ -277,7 +349,7 @@ impl Scheduler {
                 if gather.left == 0
                     && let Some(gather) = self.gathers.remove(&id)
                 {
-                    gather.finish();
+                    self.gathered(gather);
                 }
             }
         }

@@ -6,29 +6,33 @@
 //! store its operations and the connections their answers.
 //!
 //! What it knows is in three tables, each with its file: jobs in memory ([`entry`]), funcs with their queues
-//! ([`func`]), and connections ([`peer`]). `requests` reads what a connection asks; `life` is a job's way through the
+//! ([`func`]), and connections ([`peer`]). `requests` reads what a connection asks, if `access` lets it; `life` is a job's way through the
 //! store and back ([`pump`] carries it), `tables` what that does to the tables; `refill` brings places and jobs from the store into memory;
-//! `dispatch` brings jobs and workers together; `drop_func` and `status` are the two requests that are about more than
-//! one job.
+//! `dispatch` brings jobs and workers together; `waiters` are those who wait for a job's end, `locks` what jobs take while
+//! they run; `drop_func`, `dump` and `status` are the requests that are about more than one job.
 //!
 //! Rules that hold between turns:
 //!
 //! * Memory reflects exactly the operations whose results have come back, in the order they were sent.
 //! * Of each func, every stored job up to its horizon is in memory; behind it may be any number that is not.
 //! * A key with an operation under way is not assigned, so an overwrite is never lost to the end of what it overwrote.
-//! * A key is held by at most one job in memory: the one that runs, or ran on a connection that broke.
+//! * A key is held by at most one job in memory: the one that runs, ran on a connection that broke, or waits for a lock.
 
+mod access;
 mod dispatch;
 mod drop_func;
+mod dump;
 mod entry;
 mod func;
 mod life;
+mod locks;
 mod peer;
 mod pump;
 mod refill;
 mod requests;
 mod status;
 mod tables;
+mod waiters;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -38,22 +42,27 @@ use bytes::Bytes;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use status::FuncStatus;
 
 use self::dispatch::Ack;
+use self::dump::{DumpError, Loading};
 use self::entry::{Entry, KeyState};
 use self::func::{Func, FuncId};
 use self::life::After;
+use self::locks::Locks;
 use self::peer::Peer;
 use self::pump::{Pump, Results};
+use self::waiters::Waiters;
+use super::auth::Identities;
 use super::connection::Outbox;
 use super::{ServerOptions, Settings, SubmitError};
 use crate::clock::Clock;
 use crate::job::{Job, JobKey};
 use crate::store::{JobOp, JobStore, JobStoreError, Seq};
-use crate::wire::{Packet, Role};
+use crate::wire::{MsgId, Packet, Registration};
 
 /// A connection's number, never given twice by one server.
 pub(super) type ConnId = u64;
@@ -67,7 +76,7 @@ const TURN: usize = 256;
 #[derive(Debug)]
 pub(super) enum Message {
     /// A connection has registered.
-    Opened { conn: ConnId, role: Role, outbox: Outbox },
+    Opened { conn: ConnId, registration: Registration, outbox: Outbox },
     /// A connection sent these, in this order.
     Packets { conn: ConnId, packets: Vec<Packet> },
     /// A connection has ended; nothing more comes from it.
@@ -78,13 +87,22 @@ pub(super) enum Message {
     Remove { keys: Vec<JobKey>, reply: oneshot::Sender<Vec<Result<bool, SubmitError>>> },
     /// Tell about every func.
     Status(oneshot::Sender<Vec<FuncStatus>>),
+    /// The file of identities has changed.
+    Identities(Identities),
     /// Assign nothing more, and tell when no worker has a job any more.
     Drain(oneshot::Sender<()>),
     /// Finish what is under way, then end.
     Stop,
 }
 
-/// Jobs of a func that the store was asked to read.
+/// What the store was asked to read, beside its operations.
+#[derive(Debug)]
+pub(super) enum Read {
+    Jobs(Loaded),
+    Dump(Result<Bytes, DumpError>),
+}
+
+/// Jobs of a func.
 #[derive(Debug)]
 pub(super) struct Loaded {
     func: FuncId,
@@ -103,6 +121,9 @@ pub(super) struct Scheduler {
     entries: HashMap<Seq, Entry>,
     /// Keys about which something is to be remembered; most are not here.
     keys: HashMap<JobKey, KeyState>,
+    /// Who waits for a key's end, or listens.
+    waiters: HashMap<JobKey, Waiters>,
+    locks: Locks,
     /// Bytes of jobs kept with the entries.
     cached: usize,
     /// The highest number the store has given since the start.
@@ -115,6 +136,8 @@ pub(super) struct Scheduler {
     /// Counts assignments; a func's stamp is its last one.
     served: u64,
 
+    /// Who may do what; `None`: everybody may do everything.
+    identities: Option<Identities>,
     peers: HashMap<ConnId, Peer>,
     /// Connections that have something to be sent at the end of the turn.
     talking: Vec<ConnId>,
@@ -130,16 +153,22 @@ pub(super) struct Scheduler {
     /// What to do with the result of each operation under way, oldest first.
     under_way: VecDeque<After>,
     pump: Pump,
-    loaded: UnboundedSender<Loaded>,
+    loaded: UnboundedSender<Read>,
     /// Reads of jobs under way.
     loads: usize,
-    /// In-process requests of several operations that are not answered yet.
+    /// DUMPs to be answered; the first one's jobs are being read.
+    dumps: VecDeque<(ConnId, MsgId)>,
+    /// LOADs whose jobs are not all submitted yet.
+    loading: VecDeque<Loading>,
+    /// Requests of several operations that are not answered yet.
     gathers: HashMap<u64, life::Gather>,
     last_gather: u64,
 
     /// This turn's time: Unix seconds, and the runtime's clock.
     now: i64,
     instant: Instant,
+    /// Cancelled when a client has asked for the server's end.
+    shutdown: CancellationToken,
     /// Nothing more is assigned.
     stopping: bool,
     /// Who waits for the last lease to end.
@@ -152,11 +181,13 @@ impl Scheduler {
         store: Arc<dyn JobStore>,
         clock: Arc<dyn Clock>,
         options: Arc<ServerOptions>,
-        loaded: UnboundedSender<Loaded>,
+        loaded: UnboundedSender<Read>,
+        shutdown: CancellationToken,
     ) -> Result<Self, JobStoreError> {
         let stored = store.funcs().await?;
         let pump = Pump::new(Arc::clone(&store), options.batch);
         let now = clock.now();
+        let identities = options.auth.as_ref().map(|file| file.identities.clone());
         let mut scheduler = Self {
             store,
             clock,
@@ -164,12 +195,15 @@ impl Scheduler {
             options,
             entries: HashMap::new(),
             keys: HashMap::new(),
+            waiters: HashMap::new(),
+            locks: Locks::default(),
             cached: 0,
             last_seq: None,
             funcs: Vec::new(),
             func_ids: HashMap::new(),
             ready: BTreeSet::new(),
             served: 0,
+            identities,
             peers: HashMap::new(),
             talking: Vec::new(),
             open_grabs: 0,
@@ -180,10 +214,13 @@ impl Scheduler {
             pump,
             loaded,
             loads: 0,
+            dumps: VecDeque::new(),
+            loading: VecDeque::new(),
             gathers: HashMap::new(),
             last_gather: 0,
             now,
             instant: Instant::now(),
+            shutdown,
             stopping: false,
             drained: None,
         };
@@ -198,28 +235,32 @@ impl Scheduler {
     }
 
     /// Takes turns until it is told to stop, or nobody is left who could ask for anything.
-    pub(super) async fn run(mut self, mut intake: mpsc::Receiver<Message>, mut loaded: UnboundedReceiver<Loaded>) {
+    pub(super) async fn run(mut self, mut intake: mpsc::Receiver<Message>, mut loaded: UnboundedReceiver<Read>) {
         let mut messages = Vec::with_capacity(TURN);
         let mut applied = Vec::new();
         let mut read = Vec::new();
         let mut open = true;
         self.flush();
-        while open || !self.under_way.is_empty() || self.loads > 0 {
+        while open || !self.under_way.is_empty() || self.loads > 0 || !self.loading.is_empty() {
             let wake = self.next_wake();
             tokio::select! {
                 () = self.pump.next(&mut applied) => {}
                 _ = loaded.recv_many(&mut read, TURN) => {}
-                received = intake.recv_many(&mut messages, TURN), if open && self.under_way.len() < MAX_UNDER_WAY => {
+                received = intake.recv_many(&mut messages, TURN), if open && self.has_room() => {
                     open = received > 0;
                 }
                 () = tokio::time::sleep_until(wake) => {}
+                () = std::future::ready(()), if self.may_load() => {}
             }
             let new_second = self.begin_turn();
             for results in applied.drain(..) {
                 self.applied(results);
             }
-            for Loaded { func, seqs, jobs } in read.drain(..) {
-                self.loaded(func, &seqs, jobs);
+            for read in read.drain(..) {
+                match read {
+                    Read::Jobs(Loaded { func, seqs, jobs }) => self.loaded(func, &seqs, jobs),
+                    Read::Dump(dumped) => self.dumped(dumped),
+                }
             }
             for message in messages.drain(..) {
                 if matches!(message, Message::Stop) {
@@ -233,7 +274,12 @@ impl Scheduler {
             self.expire_acks();
             if new_second {
                 self.expire_leases();
+                self.expire_waiters();
+                self.expire_locks();
                 self.close_silent_peers();
+            }
+            if self.may_load() {
+                self.load_some();
             }
             self.dispatch();
             self.flush();
@@ -254,7 +300,7 @@ impl Scheduler {
 
     fn message(&mut self, message: Message) {
         match message {
-            Message::Opened { conn, role, outbox } => self.open_peer(conn, role, outbox),
+            Message::Opened { conn, registration, outbox } => self.open_peer(conn, registration, outbox),
             Message::Packets { conn, packets } => self.packets(conn, packets),
             Message::Closed(conn) => self.close_peer(conn, "its stream ended"),
             Message::Submit { jobs, reply } => self.submit_all(jobs, reply),
@@ -262,12 +308,23 @@ impl Scheduler {
             Message::Status(reply) => {
                 let _asker_gone = reply.send(self.status());
             }
+            Message::Identities(identities) => self.identities(identities),
             Message::Drain(reply) => {
                 self.stopping = true;
                 self.drained = Some(reply);
             }
             Message::Stop => {}
         }
+    }
+
+    /// Are there not too many operations under way?
+    fn has_room(&self) -> bool {
+        self.under_way.len() < MAX_UNDER_WAY
+    }
+
+    /// Is there something to be submitted that came with a LOAD, and room for it?
+    fn may_load(&self) -> bool {
+        !self.loading.is_empty() && self.has_room()
     }
 
     /// The results of the oldest operations under way, in order.

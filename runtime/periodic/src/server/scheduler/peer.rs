@@ -8,16 +8,19 @@ use tracing::debug;
 
 use super::func::FuncId;
 use super::{ConnId, Scheduler};
-use crate::server::connection::Outbox;
+use super::access::Access;
+use crate::job::JobKey;
+use crate::server::connection::{Outbox, Outgoing};
 use crate::store::Seq;
-use crate::wire::{Command, MsgId, Packet, Role};
+use crate::wire::{Command, MsgId, Packet, Registration};
 
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) role: Role,
+    pub(super) registration: Registration,
+    pub(super) access: Access,
     outbox: Outbox,
     /// To be sent at the end of the turn.
-    outgoing: Vec<Packet>,
+    outgoing: Vec<Outgoing>,
     pub(super) funcs: Vec<FuncId>,
     /// GRABs open. A set, because a worker may repeat one. The last is used first, as the reference server does with
     /// the most recent.
@@ -26,21 +29,31 @@ pub(super) struct Peer {
     pub(super) unacked: HashMap<MsgId, Seq>,
     /// Jobs it has.
     pub(super) leases: HashSet<Seq>,
+    /// It has said how a job ended without having acknowledged it: an old worker, which never does.
+    pub(super) never_acks: bool,
+    /// Keys whose end it waits for, or listens for.
+    pub(super) waits: HashSet<JobKey>,
+    /// Jobs it listens to.
+    pub(super) streams: usize,
     /// Requests that are not answered.
     pub(super) requests: usize,
     pub(super) last_heard: Instant,
 }
 
 impl Scheduler {
-    pub(super) fn open_peer(&mut self, conn: ConnId, role: Role, outbox: Outbox) {
+    pub(super) fn open_peer(&mut self, conn: ConnId, registration: Registration, outbox: Outbox) {
         let peer = Peer {
-            role,
+            access: self.access(&registration),
+            registration,
             outbox,
             outgoing: Vec::new(),
             funcs: Vec::new(),
             grabs: BTreeSet::new(),
             unacked: HashMap::new(),
             leases: HashSet::new(),
+            never_acks: false,
+            waits: HashSet::new(),
+            streams: 0,
             requests: 0,
             last_heard: self.instant,
         };
@@ -52,14 +65,15 @@ impl Scheduler {
         let Some(mut peer) = self.peers.remove(&conn) else { return };
         debug!(conn, reason, leases = peer.leases.len(), "connection closed");
         if !peer.outgoing.is_empty() {
-            peer.outbox.send(std::mem::take(&mut peer.outgoing));
+            peer.outbox.send(std::mem::take(&mut peer.outgoing), usize::MAX);
         }
         self.open_grabs -= peer.grabs.len();
         for func in &peer.funcs {
             self.funcs[*func].workers.retain(|worker| *worker != conn);
         }
-        for seq in &peer.leases {
-            self.lease_lost(*seq);
+        self.stop_waiting(conn, peer.waits);
+        for seq in peer.leases {
+            self.holder_lost(seq, conn);
         }
     }
 
@@ -67,7 +81,7 @@ impl Scheduler {
     pub(super) fn answer(&mut self, conn: ConnId, msgid: MsgId, command: Command) {
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.requests -= 1;
-            self.send(conn, Packet { msgid, command });
+            self.push_out(conn, Outgoing { packet: Packet { msgid, command }, answers: true });
         }
     }
 
@@ -79,20 +93,24 @@ impl Scheduler {
         }
     }
 
-    /// Has a frame written at the end of the turn.
+    /// Has a frame written at the end of the turn that is no answer.
     pub(super) fn send(&mut self, conn: ConnId, packet: Packet) {
+        self.push_out(conn, Outgoing { packet, answers: false });
+    }
+
+    fn push_out(&mut self, conn: ConnId, outgoing: Outgoing) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         if peer.outgoing.is_empty() {
             self.talking.push(conn);
         }
-        peer.outgoing.push(packet);
+        peer.outgoing.push(outgoing);
     }
 
     pub(super) fn flush_peers(&mut self) {
         for conn in std::mem::take(&mut self.talking) {
             let Some(peer) = self.peers.get_mut(&conn) else { continue };
             let outgoing = std::mem::take(&mut peer.outgoing);
-            if !outgoing.is_empty() && peer.outbox.send(outgoing) > self.options.max_backlog {
+            if !outgoing.is_empty() && !peer.outbox.send(outgoing, self.options.max_backlog) {
                 self.close_peer(conn, "it does not read its answers");
             }
         }

@@ -1,74 +1,17 @@
-//! What a connection asks, and whether it may.
+//! What a connection asks.
 
 use bytes::Bytes;
 
+use super::access::Verdict;
+use super::entry::State;
 use super::life::Reply;
 use super::{ConnId, Scheduler};
 use crate::job::JobKey;
-use crate::wire::{Command, MsgId, Packet, Role};
-
-/// What is done with a command before its arguments matter.
-enum Verdict {
-    Serve,
-    /// A server's own command; nothing is answered.
-    Ignore,
-    /// Answered NO_WORKER, the protocol's word for every refusal.
-    Refuse,
-}
-
-/// The one place that says who may ask what.
-///
-/// Not served yet, and refused to everybody: locks, jobs whose result is waited for, broadcast, dump and load, and
-/// ending the server.
-fn verdict(role: Role, command: &Command) -> Verdict {
-    match command {
-        Command::Noop
-        | Command::JobAssign(_)
-        | Command::NoJob
-        | Command::Pong
-        | Command::Success
-        | Command::Config(_)
-        | Command::Acquired(_)
-        | Command::NoWorker
-        | Command::Data(_) => Verdict::Ignore,
-
-        Command::Acquire { .. }
-        | Command::Release { .. }
-        | Command::RunJob(_)
-        | Command::RecvData(_)
-        | Command::WorkData { .. }
-        | Command::Broadcast(_)
-        | Command::Dump
-        | Command::Load(_)
-        | Command::Shutdown => Verdict::Refuse,
-
-        Command::GrabJob
-        | Command::SchedLater { .. }
-        | Command::WorkDone { .. }
-        | Command::WorkFail(_)
-        | Command::CanDo(_)
-        | Command::CantDo(_)
-        | Command::Sleep
-        | Command::JobAssigned
-        | Command::JobUnassigned => match role {
-            Role::Worker => Verdict::Serve,
-            Role::Client => Verdict::Refuse,
-        },
-
-        Command::Ping
-        | Command::Unknown
-        | Command::SubmitJob(_)
-        | Command::Status
-        | Command::DropFunc(_)
-        | Command::RemoveJob(_)
-        | Command::ConfigGet(_)
-        | Command::ConfigSet { .. } => Verdict::Serve,
-    }
-}
+use crate::wire::{Command, MsgId, Packet};
 
 /// What a worker says about a job it had.
 pub(super) enum WorkEnd {
-    Done,
+    Done(Bytes),
     Failed,
     Later { delay: i64, step: i16 },
 }
@@ -78,9 +21,10 @@ impl Scheduler {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.last_heard = self.instant;
         peer.requests += packets.len();
-        let role = peer.role;
+        // As it was when they came: a change of rights counts from the next message on.
+        let access = peer.access.clone();
         for Packet { msgid, command } in packets {
-            match verdict(role, &command) {
+            match access.verdict(&command) {
                 Verdict::Serve => self.request(conn, msgid, command),
                 Verdict::Ignore => self.no_answer(conn),
                 Verdict::Refuse => self.answer(conn, msgid, Command::NoWorker),
@@ -96,18 +40,27 @@ impl Scheduler {
             Command::GrabJob => self.grab(conn, msgid),
             Command::JobAssigned => self.job_assigned(conn, msgid),
             Command::JobUnassigned => self.job_unassigned(conn, msgid),
-            Command::WorkDone { key, .. } => self.work_ended(conn, key, &WorkEnd::Done, reply),
-            Command::WorkFail(key) => self.work_ended(conn, key, &WorkEnd::Failed, reply),
+            Command::WorkDone { key, result } => self.work_ended(conn, key, WorkEnd::Done(result), reply),
+            Command::WorkFail(key) => self.work_ended(conn, key, WorkEnd::Failed, reply),
             Command::SchedLater { key, delay, step } => {
-                self.work_ended(conn, key, &WorkEnd::Later { delay, step }, reply);
+                self.work_ended(conn, key, WorkEnd::Later { delay, step }, reply);
             }
-            Command::CanDo(func) => self.can_do(conn, msgid, &func),
+            Command::WorkData { key, chunk } => self.work_data(conn, msgid, &key, &chunk),
+            Command::RunJob(job) => self.run_job(conn, msgid, job),
+            Command::RecvData(job) => self.receive_data(conn, msgid, &job),
+            Command::Acquire { lock, capacity, key } => self.acquire(conn, msgid, &lock, capacity, &key),
+            Command::Release { lock, key } => self.release(conn, msgid, &lock, &key),
+            Command::CanDo(func) => self.can_do(conn, msgid, &func, false),
+            Command::Broadcast(func) => self.can_do(conn, msgid, &func, true),
+            Command::Dump => self.dump(conn, msgid),
+            Command::Load(jobs) => self.load_jobs(conn, msgid, jobs),
+            Command::Shutdown => self.shutdown(conn, msgid),
             Command::CantDo(func) => self.cant_do(conn, msgid, &func),
             Command::Ping => self.answer(conn, msgid, Command::Pong),
             Command::Sleep => self.answer(conn, msgid, Command::Noop),
             Command::Unknown => self.answer(conn, msgid, Command::Unknown),
             Command::Status => {
-                let text = self.status_text();
+                let text = self.status_text(conn);
                 self.answer(conn, msgid, Command::Data(text));
             }
             Command::DropFunc(func) => self.drop_func(&func, reply),
@@ -119,7 +72,7 @@ impl Scheduler {
                 self.settings.set(&key, value);
                 self.answer(conn, msgid, Command::Success);
             }
-            // `verdict` has dealt with the others.
+            // The verdict has dealt with the others.
             _ => self.no_answer(conn),
         }
     }
@@ -144,13 +97,16 @@ impl Scheduler {
         self.answer(conn, msgid, Command::Success);
     }
 
-    fn can_do(&mut self, conn: ConnId, msgid: MsgId, func: &Bytes) {
+    /// The last to register for a func says whether its jobs go to one worker or to all; one that has registered
+    /// already changes nothing.
+    fn can_do(&mut self, conn: ConnId, msgid: MsgId, func: &Bytes, broadcast: bool) {
         let func = self.func(func);
         if let Some(peer) = self.peers.get_mut(&conn)
             && !peer.funcs.contains(&func)
         {
             peer.funcs.push(func);
             self.funcs[func].workers.push_back(conn);
+            self.funcs[func].broadcast = broadcast;
             self.mark_ready(func);
         }
         self.answer(conn, msgid, Command::Success);
@@ -171,10 +127,28 @@ impl Scheduler {
     /// * its own: the job ends;
     /// * one that waits again because its worker's connection broke: the worker has come back, the job ends;
     /// * another's, or nobody's: nothing, but the worker is told SUCCESS and so stops saying it.
-    fn work_ended(&mut self, conn: ConnId, key: JobKey, end: &WorkEnd, reply: Reply) {
-        match self.answerable(conn, &key) {
-            Some(seq) => self.end(seq, key, end, reply),
-            None => self.reply(reply, Ok(true)),
+    fn work_ended(&mut self, conn: ConnId, key: JobKey, end: WorkEnd, reply: Reply) {
+        let Some(seq) = self.answerable(conn, &key) else { return self.reply(reply, Ok(true)) };
+        if let Some(State::Leased(lease)) = self.entries.get(&seq).map(|entry| &entry.state)
+            && lease.holder(conn).is_some_and(|holder| !holder.acked)
+        {
+            self.acknowledged_by_answer(conn, &key);
+        }
+        // Of several who have a broadcast job, the first that has done it ends it, and the last that has not.
+        let is_done = matches!(end, WorkEnd::Done(_));
+        if !is_done && self.take_from(seq, conn) {
+            return self.reply(reply, Ok(true));
+        }
+        self.end(seq, key, end, reply);
+    }
+
+    /// Ends the server, if it is one that clients may end: nothing more is assigned, and whoever runs it is told.
+    fn shutdown(&mut self, conn: ConnId, msgid: MsgId) {
+        if self.options.remote_shutdown {
+            self.no_answer(conn);
+            self.shutdown.cancel();
+        } else {
+            self.answer(conn, msgid, Command::NoWorker);
         }
     }
 }

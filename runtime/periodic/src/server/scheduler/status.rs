@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::Scheduler;
+use super::{ConnId, Scheduler};
 
 /// What a server tells about a func.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,14 +54,19 @@ impl FuncStatus {
 impl Scheduler {
     /// Every func, in byte order.
     pub(super) fn status(&self) -> Vec<FuncStatus> {
-        let known = self.func_ids.values().map(|id| &self.funcs[*id]);
+        self.status_of(|_| true)
+    }
+
+    /// The funcs that may be told about, in byte order.
+    fn status_of(&self, may: impl Fn(&[u8]) -> bool) -> Vec<FuncStatus> {
+        let known = self.func_ids.values().map(|id| &self.funcs[*id]).filter(|func| may(&func.name));
         let mut status: Vec<_> = known
             .map(|func| FuncStatus {
                 func: func.name.clone(),
                 workers: func.workers.len() as u64,
                 jobs: func.stored,
                 running: func.running,
-                locked: 0,
+                locked: func.locked,
                 sched_at: func.waiting.first().map_or(self.now, |(sched_at, _)| *sched_at),
             })
             .collect();
@@ -69,9 +74,10 @@ impl Scheduler {
         status
     }
 
-    pub(super) fn status_text(&self) -> Bytes {
+    /// The answer to a STATUS of this connection.
+    pub(super) fn status_text(&self, conn: ConnId) -> Bytes {
         let mut text = BytesMut::new();
-        for func in self.status() {
+        for func in self.status_of(|func| self.may_use(conn, func)) {
             if !text.is_empty() {
                 text.put_u8(b'\n');
             }

@@ -65,6 +65,11 @@ impl Scheduler {
                 self.unhold(&key);
             }
             State::Parked(key) => self.unhold(&key),
+            State::Locked(key) => {
+                self.funcs[func].locked -= 1;
+                self.unhold(&key);
+                self.leave_locks(&key);
+            }
             State::Leased(lease) => {
                 self.lease_over(func, seq, &lease);
                 self.unhold(&lease.key);
