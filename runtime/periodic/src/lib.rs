@@ -82,7 +82,9 @@ pub use clock::{Clock, SystemClock};
 pub use endpoint::Endpoint;
 pub use job::{Job, JobKey};
 pub use memory::MemoryStore;
-pub use server::{AuthFile, AuthFileError, Connector, FuncStatus, Handle, Server, ServerOptions, Settings, SubmitError};
+pub use server::{
+    AuthFile, AuthFileError, Connector, FuncStatus, Handle, Server, ServerOptions, Settings, SubmitError,
+};
 pub use store::{JobOp, JobOpDone, JobStore, JobStoreError, Seq, StoredFunc};
 pub use transport::{Connect, Listener};
 pub use worker::{Answer, Handler, Worker, WorkerOptions};

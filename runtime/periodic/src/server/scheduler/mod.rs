@@ -273,8 +273,9 @@ impl Scheduler {
             // After the messages: what has come in time counts, even if the turn is late.
             self.expire_acks();
             if new_second {
-                self.expire_leases();
+                // Who waits as long as the worker may take is told that, and not what becomes of the job then.
                 self.expire_waiters();
+                self.expire_leases();
                 self.expire_locks();
                 self.close_silent_peers();
             }
@@ -284,6 +285,10 @@ impl Scheduler {
             self.dispatch();
             self.flush();
             self.tell_drained();
+            if self.may_load() {
+                // There is always something to do then, but others want the thread, too.
+                tokio::task::yield_now().await;
+            }
         }
         info!("jobs closed");
     }
