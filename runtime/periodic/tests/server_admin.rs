@@ -175,3 +175,20 @@ async fn a_worker_that_loses_a_func_is_given_no_more_of_its_jobs() {
     admin.submit(job("g", "c")).await;
     assert_eq!(worker.accept().await.key, key("g", "c"));
 }
+
+/// `pusher serve` has clients and workers of its own.
+#[tokio::test]
+async fn who_is_in_the_servers_process_needs_no_identity() {
+    let auth = Auth::start("admin a ta x\n").await;
+    let mut inside = Peer::connect(&auth.server.server.handle().connector(), Registration::Worker).await;
+    let mut outside = auth.server.client().await;
+    assert_eq!(outside.ask(Command::Ping).await, Command::NoWorker);
+    inside.ok(Command::CanDo(Bytes::from_static(b"f"))).await;
+    auth.change("admin a ta x # changed\nadmin b tb x\n");
+    let mut admin = auth.client("b", "tb").await;
+    while admin.ask(Command::Ping).await != Command::Pong {
+        tokio::time::sleep(A_WHILE).await;
+    }
+    admin.submit(job("f", "a")).await;
+    inside.take().await;
+}

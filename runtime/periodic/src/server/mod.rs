@@ -69,15 +69,24 @@ struct Shared {
     shutdown: CancellationToken,
 }
 
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A listener.
+    Outside,
+    /// This process, which needs no identity.
+    Inside,
+}
+
 impl Shared {
     /// Serves a connection in a task of its own. One too many is closed.
-    fn open(&self, stream: Box<dyn Stream>) {
+    fn open(&self, stream: Box<dyn Stream>, from: Origin) {
         if self.connections.len() >= self.options.max_connections {
             return warn!(max = self.options.max_connections, "too many connections");
         }
         let id = self.last_conn.fetch_add(1, Ordering::Relaxed) + 1;
         let (scheduler, options) = (self.scheduler.clone(), Arc::clone(&self.options));
-        self.connections.spawn(connection::run(stream, id, scheduler, options, self.closing.child_token()));
+        self.connections.spawn(connection::run(stream, from, id, scheduler, options, self.closing.child_token()));
     }
 }
 
@@ -141,7 +150,7 @@ impl Server {
                     accepted = listener.accept() => accepted,
                 };
                 match accepted {
-                    Ok(stream) => shared.open(stream),
+                    Ok(stream) => shared.open(stream, Origin::Outside),
                     Err(error) => {
                         warn!(endpoint = %listener.endpoint(), %error, "a connection cannot be accepted");
                         tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -10,12 +10,14 @@ use super::access::Access;
 use super::func::FuncId;
 use super::{ConnId, Scheduler};
 use crate::job::JobKey;
+use crate::server::Origin;
 use crate::server::connection::{Outbox, Outgoing};
 use crate::store::Seq;
 use crate::wire::{Command, MsgId, Packet, Registration};
 
 #[derive(Debug)]
 pub(super) struct Peer {
+    pub(super) from: Origin,
     pub(super) registration: Registration,
     pub(super) access: Access,
     outbox: Outbox,
@@ -73,9 +75,10 @@ impl Grabs {
 }
 
 impl Scheduler {
-    pub(super) fn open_peer(&mut self, conn: ConnId, registration: Registration, outbox: Outbox) {
+    pub(super) fn open_peer(&mut self, conn: ConnId, from: Origin, registration: Registration, outbox: Outbox) {
         let peer = Peer {
-            access: self.access(&registration),
+            access: Access::of(from, &registration, self.identities.as_ref()),
+            from,
             registration,
             outbox,
             outgoing: Vec::new(),
