@@ -8,7 +8,7 @@
 //! | submit jobs | [`Client`] |
 //! | run jobs | [`Worker`], [`Handler`] |
 //! | keep jobs | [`Server`], [`JobStore`], [`MemoryStore`] |
-//! | say where | [`Endpoint`], [`Listener`], [`Connect`] |
+//! | say where | [`Endpoint`], [`Listener`], [`Connect`]; with TLS [`ServerTls`], [`ClientTls`] and [`Dialer`] |
 //! | read and write the bytes | [`wire`] |
 //!
 //! All of it in one process:
@@ -74,6 +74,7 @@ mod link;
 pub mod memory;
 pub mod server;
 pub mod store;
+pub mod tls;
 pub mod transport;
 pub mod wire;
 pub mod worker;
@@ -88,5 +89,6 @@ pub use server::{
     AuthFile, AuthFileError, Connector, FuncStatus, Handle, Server, ServerOptions, Settings, SubmitError,
 };
 pub use store::{JobOp, JobOpDone, JobStore, JobStoreError, Seq, StoredFunc};
-pub use transport::{Connect, Listener};
+pub use tls::{ClientTls, ServerTls, TlsError};
+pub use transport::{Connect, Dialer, Listener};
 pub use worker::{Answer, Handler, Work, WorkError, Worker, WorkerOptions};

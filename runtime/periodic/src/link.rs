@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_util::codec::Encoder;
 use tokio_util::sync::CancellationToken;
 
+use crate::tls;
 use crate::transport::{Connect, Stream};
 use crate::wire::{Command, FrameCodec, FrameReader, MsgId, Packet, Registration, WireError};
 
@@ -59,7 +60,12 @@ impl Link {
         write.flush().await?;
         let mut frames = FrameReader::new(read, codec.clone());
         // What the first frame says, a number of the connection, is of no use.
-        frames.next().await?.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, NO_GREETING))?;
+        let greeting = frames.next().await.map_err(|error| match error {
+            // A server that does not like our certificate says so only now.
+            WireError::Io(error) => WireError::Io(tls::explain(error)),
+            other => other,
+        })?;
+        greeting.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, NO_GREETING))?;
         let (out, chunks) = mpsc::unbounded_channel();
         let broken = CancellationToken::new();
         tokio::spawn(write_chunks(write, chunks, broken.clone()));

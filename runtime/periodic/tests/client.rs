@@ -34,7 +34,7 @@ async fn nobody() -> Endpoint {
 
 /// The next connection, registered and greeted.
 async fn greeted(listener: &Listener) -> Box<dyn Stream> {
-    let mut stream = listener.accept().await.unwrap();
+    let mut stream = listener.accept().await.unwrap().open().await.unwrap();
     stream.read_exact(&mut [0; 13]).await.unwrap();
     let mut greeting = BytesMut::new();
     FrameCodec::server(1024).encode([30, 1, 2, 3, 4].as_slice(), &mut greeting).unwrap();
@@ -154,7 +154,7 @@ async fn a_server_that_does_not_greet_has_certainly_not_taken_the_job() {
     let client = impatient(listener.endpoint());
     let server = tokio::spawn(async move {
         loop {
-            let mut rude = listener.accept().await.unwrap();
+            let mut rude = listener.accept().await.unwrap().open().await.unwrap();
             rude.read_exact(&mut [0; 13]).await.unwrap();
             rude.shutdown().await.unwrap();
         }

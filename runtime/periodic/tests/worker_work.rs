@@ -209,7 +209,7 @@ struct Scripted {
 
 impl Scripted {
     async fn accept(listener: &Listener) -> Self {
-        let (read, write) = tokio::io::split(listener.accept().await.unwrap());
+        let (read, write) = tokio::io::split(listener.accept().await.unwrap().open().await.unwrap());
         let mut server = Self { frames: FrameReader::new(read, FrameCodec::server(1 << 20)), write };
         server.frames.next().await.unwrap().expect("a registration");
         let mut greeting = BytesMut::new();
