@@ -171,6 +171,18 @@ async fn a_plain_client_on_a_tls_port_is_told_what_it_may_be() {
 }
 
 #[tokio::test]
+async fn whoever_is_sent_away_can_read_why_whatever_he_has_sent() {
+    let authority = Authority::new();
+    let (_server, endpoint) = serve(authority.server("127.0.0.1", None)).await;
+    let mut stream = TcpStream::connect(("127.0.0.1", port(&endpoint))).await.unwrap();
+    // More than the server reads before it knows.
+    stream.write_all(&[b'x'; 32 << 10]).await.unwrap();
+    let mut said = Vec::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await.unwrap().expect("an end, not a reset");
+    assert_eq!(said.first(), Some(&21), "a TLS alert");
+}
+
+#[tokio::test]
 async fn a_tls_client_on_a_plain_port_is_told_what_it_may_be() {
     let authority = Authority::new();
     let server = Running::start().await;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::scheduler::Message;
-use super::{FuncStatus, Shared};
+use super::{FuncStatus, Origin, Shared};
 use crate::job::{Job, JobKey};
 use crate::store::JobStoreError;
 use crate::transport::{Connect, Stream};
@@ -137,7 +137,7 @@ impl Connect for Connector {
         }
         let (ours, theirs) = tokio::io::duplex(PIPE);
         let theirs: Box<dyn Stream> = Box::new(theirs);
-        self.shared.open(theirs.into());
+        self.shared.open(theirs.into(), Origin::Inside);
         Ok(Box::new(ours))
     }
 

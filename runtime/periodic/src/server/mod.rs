@@ -69,9 +69,18 @@ struct Shared {
     shutdown: CancellationToken,
 }
 
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A listener.
+    Outside,
+    /// This process, which needs no identity.
+    Inside,
+}
+
 impl Shared {
     /// Serves a connection in a task of its own. One too many is closed.
-    fn open(&self, incoming: Incoming) {
+    fn open(&self, incoming: Incoming, from: Origin) {
         if self.connections.len() >= self.options.max_connections {
             return warn!(max = self.options.max_connections, "too many connections");
         }
@@ -84,7 +93,7 @@ impl Shared {
                 opened = incoming.open() => opened,
             };
             match opened {
-                Ok(stream) => connection::run(stream, id, scheduler, options, closing).await,
+                Ok(stream) => connection::run(stream, from, id, scheduler, options, closing).await,
                 Err(error) => debug!(conn = id, %error, "no connection"),
             }
         });
@@ -151,7 +160,7 @@ impl Server {
                     accepted = listener.accept() => accepted,
                 };
                 match accepted {
-                    Ok(incoming) => shared.open(incoming),
+                    Ok(incoming) => shared.open(incoming, Origin::Outside),
                     Err(error) => {
                         warn!(endpoint = %listener.endpoint(), %error, "a connection cannot be accepted");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
