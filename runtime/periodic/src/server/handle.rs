@@ -136,7 +136,8 @@ impl Connect for Connector {
             return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "the Periodic server has stopped"));
         }
         let (ours, theirs) = tokio::io::duplex(PIPE);
-        self.shared.open(Box::new(theirs), Origin::Inside);
+        let theirs: Box<dyn Stream> = Box::new(theirs);
+        self.shared.open(theirs.into(), Origin::Inside);
         Ok(Box::new(ours))
     }
 
