@@ -37,7 +37,7 @@ const DRAIN_REQUESTS: Duration = Duration::from_secs(10);
 /// How long the last answers may take to be sent after that.
 const DRAIN_CONNECTIONS: Duration = Duration::from_secs(2);
 /// How long workers elsewhere may take to finish what they have when the embedded Periodic server stops.
-const DRAIN_JOBS: Duration = Duration::from_secs(10);
+pub(crate) const DRAIN_JOBS: Duration = Duration::from_secs(10);
 
 /// Why the server did not start, or how it ended badly.
 #[derive(Debug, thiserror::Error)]
