@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use periodic::{
     Answer, Client, ClientOptions, Connect, Endpoint, Handler, Job, JobKey, Listener, MemoryStore, Server,
-    ServerOptions, SystemClock, Worker, WorkerOptions,
+    ServerOptions, SystemClock, Work, Worker, WorkerOptions,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,7 @@ struct Count(AtomicUsize);
 
 #[async_trait]
 impl Handler for Count {
-    async fn run(&self, _job: Job) -> Answer {
+    async fn run(&self, _job: Job, _work: Work) -> Answer {
         self.0.fetch_add(1, Ordering::Relaxed);
         Answer::Done(Bytes::new())
     }

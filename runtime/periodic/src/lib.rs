@@ -8,7 +8,7 @@
 //! | submit jobs | [`Client`] |
 //! | run jobs | [`Worker`], [`Handler`] |
 //! | keep jobs | [`Server`], [`JobStore`], [`MemoryStore`] |
-//! | say where | [`Endpoint`], [`Listener`], [`Connect`] |
+//! | say where | [`Endpoint`], [`Listener`], [`Connect`]; with TLS [`ServerTls`], [`ClientTls`] and [`Dialer`] |
 //! | read and write the bytes | [`wire`] |
 //!
 //! All of it in one process:
@@ -19,8 +19,8 @@
 //! use async_trait::async_trait;
 //! use bytes::Bytes;
 //! use periodic::{
-//!     Answer, Client, ClientOptions, Handler, Job, JobKey, MemoryStore, Server, ServerOptions, SystemClock, Worker,
-//!     WorkerOptions,
+//!     Answer, Client, ClientOptions, Handler, Job, JobKey, MemoryStore, Server, ServerOptions, SystemClock, Work,
+//!     Worker, WorkerOptions,
 //! };
 //! use tokio::sync::mpsc;
 //! use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@
 //!
 //! #[async_trait]
 //! impl Handler for Greet {
-//!     async fn run(&self, job: Job) -> Answer {
+//!     async fn run(&self, job: Job, _work: Work) -> Answer {
 //!         match self.0.send(job.workload).await {
 //!             Ok(()) => Answer::Done(Bytes::new()),
 //!             Err(_) => Answer::Later { delay_seconds: 5, step: 1 },
@@ -68,21 +68,27 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod endpoint;
+mod identity;
 pub mod job;
 mod link;
 pub mod memory;
 pub mod server;
 pub mod store;
+pub mod tls;
 pub mod transport;
 pub mod wire;
 pub mod worker;
 
-pub use client::{Client, ClientError, ClientOptions};
+pub use client::{Chunks, Client, ClientError, ClientOptions, RunError};
 pub use clock::{Clock, SystemClock};
 pub use endpoint::Endpoint;
+pub use identity::Identity;
 pub use job::{Job, JobKey};
 pub use memory::MemoryStore;
-pub use server::{AuthFile, AuthFileError, Connector, FuncStatus, Handle, Server, ServerOptions, Settings, SubmitError};
+pub use server::{
+    AuthFile, AuthFileError, Connector, FuncStatus, Handle, Server, ServerOptions, Settings, SubmitError,
+};
 pub use store::{JobOp, JobOpDone, JobStore, JobStoreError, Seq, StoredFunc};
-pub use transport::{Connect, Listener};
-pub use worker::{Answer, Handler, Worker, WorkerOptions};
+pub use tls::{ClientTls, ServerTls, TlsError};
+pub use transport::{Connect, Dialer, Listener};
+pub use worker::{Answer, Handler, Work, WorkError, Worker, WorkerOptions};

@@ -14,11 +14,15 @@ use tokio::time::timeout;
 use tokio_util::codec::Encoder;
 use tokio_util::sync::CancellationToken;
 
+use crate::tls;
 use crate::transport::{Connect, Stream};
 use crate::wire::{Command, FrameCodec, FrameReader, MsgId, Packet, Registration, WireError};
 
-/// How long to wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait for a connection and the server's greeting.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(8);
+/// What it may mean that a server hangs up at once.
+const NO_GREETING: &str =
+    "it closed the connection without a greeting: it is no Periodic server, has too many connections, or wants TLS";
 /// How long one write may get nowhere.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -30,28 +34,42 @@ pub(crate) struct Link {
     out: UnboundedSender<Bytes>,
     /// Cancelled when writing has failed.
     broken: CancellationToken,
-    /// The server's first frame has come.
-    greeted: bool,
     last_msgid: u32,
 }
 
 impl Link {
-    /// Connects and registers, without waiting for the server's reply.
+    /// Connects, registers and waits for the server's reply, so that nothing is asked of one that does not let us in.
     pub(crate) async fn open(
         connect: &dyn Connect,
         registration: &Registration,
         max_payload: usize,
-    ) -> io::Result<Self> {
-        let stream = timeout(CONNECT_TIMEOUT, connect.connect()).await??;
-        let (read, write) = tokio::io::split(stream);
+    ) -> Result<Self, WireError> {
+        timeout(OPEN_TIMEOUT, Self::try_open(connect, registration, max_payload)).await.map_err(io::Error::from)?
+    }
+
+    async fn try_open(
+        connect: &dyn Connect,
+        registration: &Registration,
+        max_payload: usize,
+    ) -> Result<Self, WireError> {
+        let (read, mut write) = tokio::io::split(connect.connect().await?);
         let mut codec = FrameCodec::client(max_payload);
         let mut buffer = BytesMut::new();
-        codec.encode(registration, &mut buffer).map_err(io::Error::other)?;
+        codec.encode(registration, &mut buffer)?;
+        write.write_all_buf(&mut buffer).await?;
+        write.flush().await?;
+        let mut frames = FrameReader::new(read, codec.clone());
+        // What the first frame says, a number of the connection, is of no use.
+        let greeting = frames.next().await.map_err(|error| match error {
+            // A server that does not like our certificate says so only now.
+            WireError::Io(error) => WireError::Io(tls::explain(error)),
+            other => other,
+        })?;
+        greeting.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, NO_GREETING))?;
         let (out, chunks) = mpsc::unbounded_channel();
         let broken = CancellationToken::new();
         tokio::spawn(write_chunks(write, chunks, broken.clone()));
-        let frames = FrameReader::new(read, codec.clone());
-        Ok(Self { frames, codec, buffer, out, broken, greeted: false, last_msgid: 0 })
+        Ok(Self { frames, codec, buffer, out, broken, last_msgid: 0 })
     }
 
     /// A msgid that this link has not used for 2^32 frames. Never 0.
@@ -75,35 +93,16 @@ impl Link {
 
     /// The next frame. Cancelling it loses nothing.
     pub(crate) async fn next(&mut self) -> Result<Packet, WireError> {
-        loop {
-            let payload = tokio::select! {
-                () = self.broken.cancelled() => return Err(io::Error::from(io::ErrorKind::BrokenPipe).into()),
-                payload = self.frames.next() => payload?,
-            };
-            let Some(payload) = payload else { return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()) };
-            if let Some(packet) = self.packet(payload)? {
-                return Ok(packet);
-            }
-        }
+        let payload = tokio::select! {
+            () = self.broken.cancelled() => return Err(io::Error::from(io::ErrorKind::BrokenPipe).into()),
+            payload = self.frames.next() => payload?,
+        };
+        Packet::decode(payload.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?)
     }
 
     /// The next frame, if it has been read already.
     pub(crate) fn buffered(&mut self) -> Result<Option<Packet>, WireError> {
-        while let Some(payload) = self.frames.buffered()? {
-            if let Some(packet) = self.packet(payload)? {
-                return Ok(Some(packet));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The first frame is the reply to the registration; what it says is of no use.
-    fn packet(&mut self, payload: Bytes) -> Result<Option<Packet>, WireError> {
-        if self.greeted {
-            return Packet::decode(payload).map(Some);
-        }
-        self.greeted = true;
-        Ok(None)
+        self.frames.buffered()?.map(Packet::decode).transpose()
     }
 }
 

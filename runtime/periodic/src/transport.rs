@@ -1,4 +1,4 @@
-//! Byte streams between the two sides: dialling ([`Connect`]) and listening ([`Listener`]).
+//! Byte streams between the two sides: dialling ([`Connect`], [`Dialer`]) and listening ([`Listener`]).
 //!
 //! Client and worker know only [`Connect`], so that the same code runs over a socket or, in one process with the server,
 //! over memory ([`crate::server::Connector`]).
@@ -7,12 +7,19 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use crate::endpoint::Endpoint;
+use crate::tls::{ClientTls, ServerTls};
+
+/// How long to wait for a TCP connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connection's bytes, both ways.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -32,15 +39,20 @@ pub trait Connect: Send + Sync {
     fn peer(&self) -> String;
 }
 
+/// Over TLS this trusts the system's authorities and shows no certificate; a [`Dialer`] can do otherwise.
 #[async_trait]
 impl Connect for Endpoint {
     async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        static SYSTEM: OnceCell<ClientTls> = OnceCell::const_new();
         match self {
-            Self::Tcp { host, port } => {
-                let host = if host.is_empty() { "localhost" } else { host };
-                let stream = TcpStream::connect((host, *port)).await?;
-                stream.set_nodelay(true)?;
-                Ok(Box::new(stream))
+            Self::Tcp { host, port } => Ok(Box::new(connect_tcp(host, *port).await?)),
+            Self::Tls { .. } => {
+                // The system's certificates are many files.
+                let load = async || {
+                    tokio::task::spawn_blocking(|| ClientTls::from_files(None, None)).await?.map_err(io::Error::other)
+                };
+                let tls = SYSTEM.get_or_try_init(load).await?;
+                connect_tls(self, tls).await
             }
             Self::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
         }
@@ -49,6 +61,55 @@ impl Connect for Endpoint {
     fn peer(&self) -> String {
         self.to_string()
     }
+}
+
+/// An endpoint, and the certificates to reach it with. Without TLS it is the endpoint alone.
+#[derive(Debug, Clone)]
+pub struct Dialer {
+    endpoint: Endpoint,
+    tls: ClientTls,
+}
+
+impl Dialer {
+    /// Reaches `endpoint` by `tls`, if it is one of TLS.
+    pub fn new(endpoint: Endpoint, tls: ClientTls) -> Self {
+        Self { endpoint, tls }
+    }
+}
+
+#[async_trait]
+impl Connect for Dialer {
+    async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        match &self.endpoint {
+            Endpoint::Tls { .. } => connect_tls(&self.endpoint, &self.tls).await,
+            other => other.connect().await,
+        }
+    }
+
+    fn peer(&self) -> String {
+        self.endpoint.peer()
+    }
+}
+
+/// The host to reach for one that was left out.
+fn or_local(host: &str) -> &str {
+    if host.is_empty() { "localhost" } else { host }
+}
+
+async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect((or_local(host), port)))
+        .await
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {CONNECT_TIMEOUT:?}")))??;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn connect_tls(endpoint: &Endpoint, tls: &ClientTls) -> io::Result<Box<dyn Stream>> {
+    let (Endpoint::Tls { host, port } | Endpoint::Tcp { host, port }) = endpoint else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let stream = connect_tcp(host, *port).await?;
+    tls.clone().connect(or_local(host), stream).await
 }
 
 /// Why an [`Endpoint`] cannot be listened on.
@@ -60,6 +121,9 @@ pub enum BindError {
     /// The socket's path holds something else.
     #[error("cannot listen on {0}: the path exists and is not a socket; remove it or choose another")]
     NotASocket(Endpoint),
+    /// `tls://` was given without a certificate, or a certificate without `tls://`.
+    #[error("cannot listen on {0}: tls:// needs a certificate and its key, and only tls:// has one")]
+    Certificate(Endpoint),
     /// Anything else.
     #[error("cannot listen on {endpoint}: {source}")]
     Io {
@@ -75,6 +139,7 @@ pub enum BindError {
 pub struct Listener {
     socket: Socket,
     endpoint: Endpoint,
+    tls: Option<ServerTls>,
 }
 
 #[derive(Debug)]
@@ -88,18 +153,39 @@ impl Listener {
     /// [`Listener::endpoint`] tells.
     ///
     /// # Errors
-    /// Somebody listens there already, the path is not a socket, or the system says no.
+    /// Somebody listens there already, the path is not a socket, the endpoint is one of TLS, or the system says no.
     pub async fn bind(endpoint: &Endpoint) -> Result<Self, BindError> {
-        match endpoint {
-            Endpoint::Tcp { host, port } => Self::bind_tcp(host, *port).await.map_err(|source| match source.kind() {
-                io::ErrorKind::AddrInUse => BindError::InUse(endpoint.clone()),
-                _ => BindError::Io { endpoint: endpoint.clone(), source },
-            }),
-            Endpoint::Unix(path) => Self::bind_unix(path.clone(), endpoint).await,
-        }
+        Self::bind_any(endpoint, None).await
     }
 
-    async fn bind_tcp(host: &str, port: u16) -> io::Result<Self> {
+    /// As [`Listener::bind`], on a `tls://` endpoint.
+    ///
+    /// # Errors
+    /// As there, and if the endpoint is not one of TLS.
+    pub async fn bind_tls(endpoint: &Endpoint, tls: ServerTls) -> Result<Self, BindError> {
+        Self::bind_any(endpoint, Some(tls)).await
+    }
+
+    async fn bind_any(endpoint: &Endpoint, tls: Option<ServerTls>) -> Result<Self, BindError> {
+        let bound = match (endpoint, &tls) {
+            (Endpoint::Tcp { host, port }, None) | (Endpoint::Tls { host, port }, Some(_)) => {
+                Self::bind_tcp(host, *port).await
+            }
+            (Endpoint::Unix(path), None) => return Self::bind_unix(path.clone(), endpoint).await,
+            _ => return Err(BindError::Certificate(endpoint.clone())),
+        };
+        let (listener, port) = bound.map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse(endpoint.clone()),
+            _ => BindError::Io { endpoint: endpoint.clone(), source },
+        })?;
+        let mut endpoint = endpoint.clone();
+        if let Endpoint::Tcp { port: chosen, .. } | Endpoint::Tls { port: chosen, .. } = &mut endpoint {
+            *chosen = port;
+        }
+        Ok(Self { socket: Socket::Tcp(listener), endpoint, tls })
+    }
+
+    async fn bind_tcp(host: &str, port: u16) -> io::Result<(TcpListener, u16)> {
         let listener = if host.is_empty() {
             let every = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
             match TcpListener::bind(every).await {
@@ -113,7 +199,7 @@ impl Listener {
             TcpListener::bind((host, port)).await?
         };
         let port = listener.local_addr()?.port();
-        Ok(Self { socket: Socket::Tcp(listener), endpoint: Endpoint::Tcp { host: host.to_owned(), port } })
+        Ok((listener, port))
     }
 
     async fn bind_unix(path: PathBuf, endpoint: &Endpoint) -> Result<Self, BindError> {
@@ -134,7 +220,7 @@ impl Listener {
         let listener = UnixListener::bind(&path).map_err(failed)?;
         let inode = std::fs::symlink_metadata(&path).map_err(failed)?.ino();
         let socket = Socket::Unix { listener, _file: SocketFile { path, inode } };
-        Ok(Self { socket, endpoint: endpoint.clone() })
+        Ok(Self { socket, endpoint: endpoint.clone(), tls: None })
     }
 
     /// Where it listens, with the port that was chosen.
@@ -142,19 +228,50 @@ impl Listener {
         &self.endpoint
     }
 
-    /// The next connection.
+    /// The next connection. Nothing has been read from it: see [`Incoming`].
     ///
     /// # Errors
     /// The system's; the listener stays usable.
-    pub async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+    pub async fn accept(&self) -> io::Result<Incoming> {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Box::new(stream))
+                Ok(match &self.tls {
+                    Some(tls) => Incoming(Arrived::Tls(tls.clone(), stream)),
+                    None => Incoming(Arrived::Ready(Box::new(stream))),
+                })
             }
-            Socket::Unix { listener, .. } => Ok(Box::new(listener.accept().await?.0)),
+            Socket::Unix { listener, .. } => Ok(Incoming(Arrived::Ready(Box::new(listener.accept().await?.0)))),
         }
+    }
+}
+
+/// A connection that somebody has opened. With TLS there is a handshake to be made, for as long as the client likes to
+/// take, up to a limit: [`Incoming::open`] is for a task of its own, so that one client does not keep others waiting.
+pub struct Incoming(Arrived);
+
+enum Arrived {
+    Ready(Box<dyn Stream>),
+    Tls(ServerTls, TcpStream),
+}
+
+impl Incoming {
+    /// Makes the handshake, if there is one to be made.
+    ///
+    /// # Errors
+    /// The client does not speak TLS, has no certificate where one is required, or takes too long.
+    pub async fn open(self) -> io::Result<Box<dyn Stream>> {
+        match self.0 {
+            Arrived::Ready(stream) => Ok(stream),
+            Arrived::Tls(tls, stream) => tls.accept(stream).await,
+        }
+    }
+}
+
+impl From<Box<dyn Stream>> for Incoming {
+    fn from(stream: Box<dyn Stream>) -> Self {
+        Self(Arrived::Ready(stream))
     }
 }
 

@@ -8,14 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use common::{PATIENCE, Running, job, key};
 use periodic::transport::Stream;
+use periodic::wire::FrameCodec;
 use periodic::{
     Client, ClientError, ClientOptions, Clock, Connect, Endpoint, Job, Listener, MemoryStore, ServerOptions,
     SystemClock,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::codec::Encoder;
 
 fn client(endpoint: &Endpoint) -> Client {
     Client::new(Arc::new(endpoint.clone()), ClientOptions::default())
@@ -28,6 +30,16 @@ fn impatient(endpoint: &Endpoint) -> Client {
 
 async fn nobody() -> Endpoint {
     Listener::bind(&"tcp://127.0.0.1:0".parse().unwrap()).await.unwrap().endpoint().clone()
+}
+
+/// The next connection, registered and greeted.
+async fn greeted(listener: &Listener) -> Box<dyn Stream> {
+    let mut stream = listener.accept().await.unwrap().open().await.unwrap();
+    stream.read_exact(&mut [0; 13]).await.unwrap();
+    let mut greeting = BytesMut::new();
+    FrameCodec::server(1024).encode([30, 1, 2, 3, 4].as_slice(), &mut greeting).unwrap();
+    stream.write_all(&greeting).await.unwrap();
+    stream
 }
 
 #[tokio::test]
@@ -120,10 +132,10 @@ async fn a_server_that_says_nothing_or_hangs_up_may_have_taken_the_job() {
     let listener = Listener::bind(&"tcp://127.0.0.1:0".parse().unwrap()).await.unwrap();
     let client = impatient(listener.endpoint());
     let server = tokio::spawn(async move {
-        let mut silent = listener.accept().await.unwrap();
+        let mut silent = greeted(&listener).await;
         let mut all = Vec::new();
         silent.read_to_end(&mut all).await.unwrap();
-        let mut rude = listener.accept().await.unwrap();
+        let mut rude = greeted(&listener).await;
         rude.read_exact(&mut [0; 20]).await.unwrap();
         rude.shutdown().await.unwrap();
     });
@@ -134,6 +146,22 @@ async fn a_server_that_says_nothing_or_hangs_up_may_have_taken_the_job() {
     assert!(asked.elapsed() >= Duration::from_millis(300));
     assert_eq!(client.submit(job("f", "b")).await, Err(ClientError::Lost));
     tokio::time::timeout(PATIENCE, server).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_greet_has_certainly_not_taken_the_job() {
+    let listener = Listener::bind(&"tcp://127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let client = impatient(listener.endpoint());
+    let server = tokio::spawn(async move {
+        loop {
+            let mut rude = listener.accept().await.unwrap().open().await.unwrap();
+            rude.read_exact(&mut [0; 13]).await.unwrap();
+            rude.shutdown().await.unwrap();
+        }
+    });
+    let error = client.submit(job("f", "a")).await.unwrap_err();
+    assert!(error.not_taken() && error.to_string().contains("without a greeting"), "{error}");
+    server.abort();
 }
 
 #[tokio::test]

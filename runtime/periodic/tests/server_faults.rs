@@ -13,7 +13,7 @@ use bytes::Bytes;
 use common::{PATIENCE, Running, job};
 use periodic::{
     Answer, Handler, Job, JobKey, JobOp, JobOpDone, JobStore, JobStoreError, MemoryStore, Seq, ServerOptions,
-    StoredFunc, SystemClock, Worker, WorkerOptions,
+    StoredFunc, SystemClock, Work, Worker, WorkerOptions,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +63,7 @@ struct Seen(Mutex<HashSet<JobKey>>);
 
 #[async_trait]
 impl Handler for Seen {
-    async fn run(&self, job: Job) -> Answer {
+    async fn run(&self, job: Job, _work: Work) -> Answer {
         let later = job.count == 0 && job.key.name.len().is_multiple_of(3);
         self.0.lock().unwrap().insert(job.key);
         if later { Answer::Later { delay_seconds: 0, step: 1 } } else { Answer::Done(Bytes::new()) }

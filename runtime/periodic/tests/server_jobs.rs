@@ -315,3 +315,31 @@ async fn more_jobs_than_memory_may_hold_are_all_run_in_order() {
         server.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_clock_that_jumps_runs_nothing_twice_and_nothing_early() {
+    let clock = ManualClock::at(1_000_000);
+    let server =
+        Running::with(MemoryStore::new(), Arc::clone(&clock) as Arc<dyn Clock>, ServerOptions::default()).await;
+    let mut worker = server.worker(&["f"]).await;
+    server.submit(job("f", "runs")).await;
+    let runs = worker.take().await;
+    server.submit(Job { sched_at: 1_003_600, ..job("f", "in an hour") }).await;
+    server.submit(Job { sched_at: 1_010_000, ..job("f", "later") }).await;
+    worker.grab().await;
+    // Two hours on: the one that runs has had its worker for a moment only; the one that is due comes once.
+    clock.advance_ms(7_200_000);
+    let due = worker.accept().await;
+    assert_eq!(name(&due), "in an hour");
+    worker.grab().await;
+    worker.gets_nothing().await;
+    // Back again: what has been given out stays with its worker.
+    clock.advance_ms(-9_000_000);
+    worker.gets_nothing().await;
+    worker.done(&runs).await;
+    worker.done(&due).await;
+    let status = server.status("f").await;
+    assert_eq!((status.jobs, status.running), (1, 0));
+    clock.advance_ms(11_800_000);
+    assert_eq!(name(&worker.accept().await), "later");
+}

@@ -1,7 +1,8 @@
 //! The server against a model of what it promises, under random requests.
 //!
 //! Each round has two halves. First nobody can be given a job: submits, removes and workers' answers are sent without
-//! waiting for one another, connections break, the clock moves. All requests about one key go over one connection, so
+//! waiting for one another, connections break, the server dies and another one begins with what it stored, the clock
+//! moves. All requests about one key go over one connection, so
 //! their order is known and the model can follow. Then workers open GRABs, and what they are given must be exactly what
 //! the model says is due: nothing lost, nothing twice, nothing that was done or replaced.
 
@@ -9,6 +10,7 @@ mod common;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,24 +35,32 @@ impl Chance {
 }
 
 /// A store that takes its time, one call after another, so that requests overlap with commits and reads.
-struct Slow(MemoryStore, tokio::sync::Mutex<()>);
+struct Slow {
+    store: MemoryStore,
+    turn: tokio::sync::Mutex<()>,
+    /// Its server is dead: nothing is stored any more.
+    dead: Arc<AtomicBool>,
+}
 
 #[async_trait]
 impl JobStore for Slow {
     async fn apply(&self, ops: Vec<JobOp>) -> Vec<Result<JobOpDone, JobStoreError>> {
-        let _turn = self.1.lock().await;
+        let _turn = self.turn.lock().await;
         tokio::time::sleep(Duration::from_micros(ops.len() as u64 * 37 % 500)).await;
-        self.0.apply(ops).await
+        if self.dead.load(Ordering::SeqCst) {
+            return ops.iter().map(|_| Err(JobStoreError::Failed("dead".to_owned()))).collect();
+        }
+        self.store.apply(ops).await
     }
 
     async fn load(&self, seqs: &[Seq]) -> Result<Vec<Option<Job>>, JobStoreError> {
-        let found = self.0.load(seqs).await;
+        let found = self.store.load(seqs).await;
         tokio::time::sleep(Duration::from_micros(seqs.len() as u64 * 61 % 700)).await;
         found
     }
 
     async fn funcs(&self) -> Result<Vec<StoredFunc>, JobStoreError> {
-        self.0.funcs().await
+        self.store.funcs().await
     }
 }
 
@@ -65,6 +75,8 @@ enum At {
 #[derive(Debug, Clone)]
 struct Modelled {
     version: u64,
+    /// In which round it was submitted. What was submitted later, and is due at the same time, comes later.
+    round: u64,
     sched_at: i64,
     count: i32,
     at: At,
@@ -72,9 +84,14 @@ struct Modelled {
 
 struct World {
     seed: u64,
+    round: u64,
     chance: Chance,
     clock: Arc<ManualClock>,
+    options: ServerOptions,
+    store: MemoryStore,
     server: Running,
+    /// Tells the server's store that the server is dead.
+    dead: Arc<AtomicBool>,
     workers: Vec<Peer>,
     jobs: BTreeMap<String, Modelled>,
     version: u64,
@@ -94,17 +111,38 @@ impl World {
             batch: 1 + chance.below(20) as usize,
             ..ServerOptions::default()
         };
-        let server = Running::with(
-            Slow(MemoryStore::new(), tokio::sync::Mutex::new(())),
-            Arc::clone(&clock) as Arc<dyn Clock>,
-            options,
-        )
-        .await;
+        let (store, dead) = (MemoryStore::new(), Arc::default());
+        let server = Self::start(&store, &dead, &clock, &options).await;
         let mut workers = Vec::new();
         for _ in 0..WORKERS {
             workers.push(server.worker(&[]).await);
         }
-        Self { seed, chance, clock, server, workers, jobs: BTreeMap::new(), version: 0, roomy }
+        let jobs = BTreeMap::new();
+        Self { seed, round: 0, chance, clock, options, store, server, dead, workers, jobs, version: 0, roomy }
+    }
+
+    async fn start(
+        store: &MemoryStore,
+        dead: &Arc<AtomicBool>,
+        clock: &Arc<ManualClock>,
+        options: &ServerOptions,
+    ) -> Running {
+        let slow = Slow { store: store.clone(), turn: tokio::sync::Mutex::new(()), dead: Arc::clone(dead) };
+        Running::with(slow, Arc::clone(clock) as Arc<dyn Clock>, options.clone()).await
+    }
+
+    /// The server dies with all it has not stored. What ran waits again, and nobody answers for it any more.
+    async fn crash(&mut self) {
+        self.dead.store(true, Ordering::SeqCst);
+        self.dead = Arc::default();
+        self.server = Self::start(&self.store, &self.dead, &self.clock, &self.options).await;
+        for worker in &mut self.workers {
+            *worker = self.server.worker(&[]).await;
+        }
+        for job in self.jobs.values_mut() {
+            job.at = At::Waits;
+        }
+        self.settled().await;
     }
 
     fn now(&self) -> i64 {
@@ -117,12 +155,13 @@ impl World {
         let known = self.jobs.get(name).cloned();
         let may_end = known.as_ref().is_some_and(|job| job.at == At::Orphaned || job.at == At::Runs(by));
         let orphaned = known.as_ref().is_some_and(|job| job.at == At::Orphaned);
-        match self.chance.below(if orphaned && !self.roomy { 4 } else { 6 }) {
+        match self.chance.below(if orphaned && !self.roomy { 4 } else { 7 }) {
             0..=2 => {
                 self.version += 1;
                 let sched_at = now - 2 + self.chance.below(8) as i64;
                 if !known.is_some_and(|job| matches!(job.at, At::Runs(_))) {
-                    let job = Modelled { version: self.version, sched_at: sched_at.max(now), count: 0, at: At::Waits };
+                    let (version, round) = (self.version, self.round);
+                    let job = Modelled { version, round, sched_at: sched_at.max(now), count: 0, at: At::Waits };
                     self.jobs.insert(name.to_owned(), job);
                 }
                 let workload = Bytes::from(self.version.to_string());
@@ -137,6 +176,12 @@ impl World {
                     self.jobs.remove(name);
                 }
                 Command::WorkDone { key: job_key, result: Bytes::new() }
+            }
+            5 => {
+                if may_end && let Some(job) = self.jobs.get_mut(name) {
+                    *job = Modelled { sched_at: now + 1, at: At::Waits, ..*job };
+                }
+                Command::WorkFail(job_key)
             }
             _ => {
                 let (delay, step) = (self.chance.below(4) as i64, self.chance.below(3) as i16);
@@ -214,7 +259,7 @@ impl World {
         for worker in &mut self.workers {
             worker.ok(Command::CanDo(Bytes::from_static(b"f"))).await;
         }
-        let mut latest = 0;
+        let mut latest = (0, 0);
         let running = self.jobs.values().filter(|job| matches!(job.at, At::Runs(_))).count();
         let given = async {
             loop {
@@ -238,11 +283,15 @@ impl World {
                 assert_eq!(job.workload, model.version.to_string(), "{text}");
                 assert_eq!((job.sched_at, job.count), (model.sched_at, model.count), "{text}");
                 assert!(model.sched_at <= now, "it is early, {text}");
-                latest = latest.max(model.sched_at);
+                latest = latest.max((model.sched_at, model.round));
                 model.at = At::Runs(by);
             }
         }
-        let skipped = self.jobs.values().filter(|job| !matches!(job.at, At::Runs(_)) && job.sched_at < latest).count();
+        let skipped = self
+            .jobs
+            .values()
+            .filter(|job| !matches!(job.at, At::Runs(_)) && (job.sched_at, job.round) < latest)
+            .count();
         assert_eq!(skipped, 0, "seed {}: jobs that were due sooner were passed over", self.seed);
         self.settled().await;
         self.spend_grabs(grabs_each, expected).await;
@@ -268,10 +317,13 @@ async fn whatever_is_asked_no_job_is_lost_and_none_is_given_that_should_not_be()
     for seed in 1..=8 {
         let mut world = World::new(seed).await;
         for _ in 0..40 {
+            world.round += 1;
             world.requests().await;
             world.settled().await;
-            if world.chance.below(3) == 0 {
-                world.break_one().await;
+            match world.chance.below(12) {
+                0 => world.crash().await,
+                1..=4 => world.break_one().await,
+                _ => {}
             }
             world.clock.advance_ms(world.chance.below(3) as i64 * 1000);
             let grabs = world.chance.below(4);

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::{PATIENCE, Running, job, name};
 use periodic::{
-    Answer, Connect, Endpoint, Handler, Job, JobStore, MemoryStore, ServerOptions, SystemClock, Worker, WorkerOptions,
+    Answer, Connect, Endpoint, Handler, Job, JobStore, MemoryStore, ServerOptions, SystemClock, Work, Worker,
+    WorkerOptions,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -48,7 +49,7 @@ impl Script {
 
 #[async_trait]
 impl Handler for Script {
-    async fn run(&self, job: Job) -> Answer {
+    async fn run(&self, job: Job, _work: Work) -> Answer {
         let name = name(&job);
         *self.runs.lock().unwrap().entry(name.clone()).or_default() += 1;
         let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;

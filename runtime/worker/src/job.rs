@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use periodic::Job;
-use periodic::worker::{Answer, Handler};
+use periodic::worker::{Answer, Handler, Work};
 use pusher_core::{
     DeadLetter, Fault, JobKey, JobName, Message, NewJob, Outcome, Prefix, PusherId, Queue, RetryPolicy, SendError,
     Sender, Verdict,
@@ -105,7 +105,7 @@ impl Runner {
 
 #[async_trait]
 impl Handler for Runner {
-    async fn run(&self, job: Job) -> Answer {
+    async fn run(&self, job: Job, _work: Work) -> Answer {
         let sender = self.sender.name();
         let Some((name, pusher)) = verified(&job) else {
             let job = String::from_utf8_lossy(&job.key.name);

@@ -1,43 +1,46 @@
 //! The task behind a [`Client`](super::Client): owns the connection and every request that is not answered.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::debug;
 
+use super::chunks::Outlet;
+use super::ledger::{Ask, Ledger, Slot};
 use super::{ClientError, ClientOptions};
 use crate::backoff::Backoff;
+use crate::identity::registration;
 use crate::link::Link;
 use crate::transport::Connect;
-use crate::wire::{Command, MsgId, Packet, Registration, WireError};
+use crate::wire::{Command, MsgId, Packet, Role, WireError};
 
 /// Requests sent and not answered, at most.
 const WINDOW: usize = 1024;
 /// Bytes of such requests beyond which no further one is sent.
 const WINDOW_BYTES: usize = 8 << 20;
 
-type Answers = Vec<Result<Command, ClientError>>;
+/// What the last chunk of a stream says.
+const END_OF_DATA: &[u8] = b"EOF";
 
 /// What a client asks of its driver.
 #[derive(Debug)]
 pub(super) enum Call {
     /// Send these and collect their answers.
-    Ask { commands: Vec<Command>, reply: oneshot::Sender<Answers> },
+    Ask(Ask),
     /// Answer what was asked before, then end.
     Close(oneshot::Sender<()>),
 }
 
-/// A call whose answers are being collected.
-struct Group {
-    answers: Vec<Option<Result<Command, ClientError>>>,
-    left: usize,
-    reply: oneshot::Sender<Answers>,
+/// A request that was sent on the present connection.
+struct Sent {
+    /// A ping of our own has none.
+    slot: Option<Slot>,
+    size: usize,
+    /// Its answer can be of any size.
+    unbounded: bool,
 }
-
-/// A request's place: its group, and which of its answers.
-type Slot = (u64, usize);
 
 pub(super) struct Driver {
     connect: Arc<dyn Connect>,
@@ -46,17 +49,11 @@ pub(super) struct Driver {
     /// No more calls come.
     closed: bool,
     closers: Vec<oneshot::Sender<()>>,
-
-    groups: HashMap<u64, Group>,
-    last_group: u64,
-    /// When each group's time is over, soonest first.
-    deadlines: VecDeque<(Instant, u64)>,
-    /// To be sent, in order.
-    pending: VecDeque<(Slot, Command)>,
-    /// Sent on the present connection. A ping of our own has no slot.
-    sent: HashMap<MsgId, (Option<Slot>, usize)>,
+    ledger: Ledger,
+    sent: HashMap<MsgId, Sent>,
     sent_bytes: usize,
-
+    /// Who listens to jobs, by the msgid of the RECV_DATA.
+    streams: HashMap<MsgId, Outlet>,
     backoff: Backoff,
     last_error: String,
 }
@@ -70,12 +67,10 @@ impl Driver {
             calls,
             closed: false,
             closers: Vec::new(),
-            groups: HashMap::new(),
-            last_group: 0,
-            deadlines: VecDeque::new(),
-            pending: VecDeque::new(),
+            ledger: Ledger::default(),
             sent: HashMap::new(),
             sent_bytes: 0,
+            streams: HashMap::new(),
             last_error: "not tried yet".to_owned(),
         }
     }
@@ -83,7 +78,7 @@ impl Driver {
     /// Until the client is closed or gone and everything asked has an answer.
     pub(super) async fn run(mut self) {
         loop {
-            if !self.pending.is_empty() {
+            if self.ledger.pending() > 0 {
                 if let Some(link) = self.dial().await {
                     "it answers too slowly".clone_into(&mut self.last_error);
                     self.session(link).await;
@@ -103,14 +98,7 @@ impl Driver {
 
     fn take(&mut self, call: Option<Call>) {
         match call {
-            Some(Call::Ask { commands, reply }) => {
-                self.last_group += 1;
-                let group = self.last_group;
-                let answers = vec![None; commands.len()];
-                self.groups.insert(group, Group { left: answers.len(), answers, reply });
-                self.deadlines.push_back((Instant::now() + self.options.timeout, group));
-                self.pending.extend(commands.into_iter().enumerate().map(|(index, command)| ((group, index), command)));
-            }
+            Some(Call::Ask(ask)) => self.ledger.add(ask, self.options.timeout),
             Some(Call::Close(done)) => {
                 self.closers.push(done);
                 self.calls.close();
@@ -122,12 +110,13 @@ impl Driver {
     /// Tries to connect for as long as somebody waits for it.
     async fn dial(&mut self) -> Option<Link> {
         let connect = Arc::clone(&self.connect);
+        let registration = registration(Role::Client, self.options.identity.as_ref());
         let max_payload = self.options.max_payload;
-        while !self.pending.is_empty() {
+        while self.ledger.pending() > 0 {
             let wait = self.backoff.next_wait();
             // The future lives across turns of the inner loop: neither a new call nor a timeout begins it anew.
             let try_once = async {
-                let opened = Link::open(connect.as_ref(), &Registration::Client, max_payload).await;
+                let opened = Link::open(connect.as_ref(), &registration, max_payload).await;
                 if opened.is_err() {
                     tokio::time::sleep(wait).await;
                 }
@@ -141,7 +130,7 @@ impl Driver {
                     call = self.calls.recv(), if !self.closed => self.take(call),
                     () = tokio::time::sleep_until(deadline) => {
                         self.expire();
-                        if self.pending.is_empty() {
+                        if self.ledger.pending() == 0 {
                             return None;
                         }
                     }
@@ -163,16 +152,16 @@ impl Driver {
             if self.send_pending(&mut link) {
                 last_sent = Instant::now();
             }
-            if self.closed && self.sent.is_empty() && self.pending.is_empty() {
+            if self.closed && self.sent.is_empty() && self.ledger.pending() == 0 {
                 break None;
             }
             let ping_at = last_sent.max(last_heard) + self.options.ping_interval;
             let wake = self.next_deadline().min(ping_at);
             let received = tokio::select! {
                 received = link.next() => received,
-                call = self.calls.recv(), if !self.closed && self.pending.len() < WINDOW => {
+                call = self.calls.recv(), if !self.closed && self.ledger.pending() < WINDOW => {
                     self.take(call);
-                    while self.pending.len() < WINDOW && let Ok(call) = self.calls.try_recv() {
+                    while self.ledger.pending() < WINDOW && let Ok(call) = self.calls.try_recv() {
                         self.take(Some(call));
                     }
                     continue;
@@ -185,7 +174,7 @@ impl Driver {
                     }
                     if now >= ping_at {
                         let msgid = link.new_msgid();
-                        self.sent.insert(msgid, (None, 0));
+                        self.sent.insert(msgid, Sent { slot: None, size: 0, unbounded: false });
                         // A ping always fits into a frame.
                         let _fits = link.queue(msgid, Command::Ping);
                         link.flush();
@@ -200,15 +189,31 @@ impl Driver {
                 break Some(error);
             }
         };
-        if let Some(error) = broken {
+        if let Some(error) = &broken {
             debug!(peer = self.connect.peer(), %error, "connection broken");
             self.last_error = error.to_string();
         }
-        self.sent_bytes = 0;
-        for (slot, _) in std::mem::take(&mut self.sent).into_values() {
-            if let Some(slot) = slot {
-                self.answer(slot, Err(ClientError::Lost));
+        self.end(broken.as_ref());
+    }
+
+    /// Answers what was sent on a connection that is no more.
+    fn end(&mut self, broken: Option<&WireError>) {
+        let bounded = if broken.is_some() { ClientError::Lost } else { ClientError::Closed };
+        // Which answer it was that is too large was not read.
+        let unbounded = match broken {
+            Some(WireError::TooLarge { size, .. }) => {
+                ClientError::TooLarge { size: *size, max: self.options.max_payload }
             }
+            _ => bounded.clone(),
+        };
+        self.sent_bytes = 0;
+        for sent in std::mem::take(&mut self.sent).into_values() {
+            if let Some(slot) = sent.slot {
+                self.ledger.answer(slot, Err(if sent.unbounded { unbounded.clone() } else { bounded.clone() }));
+            }
+        }
+        for outlet in std::mem::take(&mut self.streams).into_values() {
+            outlet.close(Err(unbounded.clone()));
         }
     }
 
@@ -216,16 +221,40 @@ impl Driver {
     fn receive(&mut self, link: &mut Link, first: Result<Packet, WireError>) -> Result<(), WireError> {
         let mut next = Some(first?);
         while let Some(Packet { msgid, command }) = next {
-            if let Some((slot, size)) = self.sent.remove(&msgid) {
-                self.sent_bytes -= size;
-                if let Some(slot) = slot {
-                    let answer = if command == Command::NoWorker { Err(ClientError::Refused) } else { Ok(command) };
-                    self.answer(slot, answer);
+            if let Some(sent) = self.sent.remove(&msgid) {
+                self.sent_bytes -= sent.size;
+                if let Some(slot) = sent.slot {
+                    self.answered(msgid, slot, command);
                 }
+            } else if let Command::Data(chunk) = command {
+                self.chunk(msgid, chunk);
             }
             next = link.buffered()?;
         }
         Ok(())
+    }
+
+    fn answered(&mut self, msgid: MsgId, slot: Slot, command: Command) {
+        if command == Command::NoWorker {
+            return self.ledger.answer(slot, Err(ClientError::Refused));
+        }
+        if command == Command::Success
+            && let Some(outlet) = self.ledger.outlet(slot)
+        {
+            self.streams.insert(msgid, outlet);
+        }
+        self.ledger.answer(slot, Ok(command));
+    }
+
+    /// What a job's worker says, to whoever listens.
+    fn chunk(&mut self, msgid: MsgId, chunk: bytes::Bytes) {
+        let Some(outlet) = self.streams.get(&msgid) else { return };
+        let end = if chunk == END_OF_DATA { Some(Ok(())) } else { outlet.push(chunk).err().map(Err) };
+        if let Some(end) = end
+            && let Some(outlet) = self.streams.remove(&msgid)
+        {
+            outlet.close(end);
+        }
     }
 
     /// Sends what the window has room for, as one write. True when that was something.
@@ -233,69 +262,40 @@ impl Driver {
         let mut any = false;
         while self.sent.len() < WINDOW
             && (self.sent_bytes < WINDOW_BYTES || self.sent.is_empty())
-            && let Some((slot, command)) = self.pending.pop_front()
+            && let Some((slot, command)) = self.ledger.next_pending()
         {
-            // Nobody waits for it any more, and nobody knows whether it was sent: it was not.
-            if self.groups.get(&slot.0).is_none_or(|group| group.reply.is_closed()) {
-                self.answer(slot, Err(ClientError::Closed));
-                continue;
-            }
-            let size = if let Command::SubmitJob(job) = &command { job.workload.len() } else { 0 };
+            let size = super::weight(&command);
+            let unbounded =
+                matches!(command, Command::Dump | Command::Status | Command::RunJob(_) | Command::RecvData(_));
             let msgid = link.new_msgid();
             match link.queue(msgid, command) {
                 Ok(()) => {
-                    self.sent.insert(msgid, (Some(slot), size));
+                    self.ledger.sent(slot);
+                    self.sent.insert(msgid, Sent { slot: Some(slot), size, unbounded });
                     self.sent_bytes += size;
                     any = true;
                 }
-                Err(error) => self.answer(slot, Err(ClientError::Invalid(error.to_string()))),
+                Err(error) => self.ledger.answer(slot, Err(ClientError::Invalid(error.to_string()))),
             }
         }
         link.flush();
         any
     }
 
-    fn answer(&mut self, (id, index): Slot, answer: Result<Command, ClientError>) {
-        let Some(group) = self.groups.get_mut(&id) else { return };
-        if group.answers[index].replace(answer).is_none() {
-            group.left -= 1;
-        }
-        if group.left == 0
-            && let Some(group) = self.groups.remove(&id)
-        {
-            // Whoever asked may have stopped waiting.
-            let _asker_gone = group.reply.send(group.answers.into_iter().flatten().collect());
-        }
-    }
-
-    /// When the next group's time is over; far away when there is none.
-    fn next_deadline(&mut self) -> Instant {
-        while let Some((deadline, group)) = self.deadlines.front() {
-            if self.groups.contains_key(group) {
-                return *deadline;
-            }
-            self.deadlines.pop_front();
-        }
-        Instant::now() + self.options.timeout
+    /// When the next call's time is over; far away when there is none.
+    fn next_deadline(&self) -> Instant {
+        self.ledger.next_deadline().unwrap_or_else(|| Instant::now() + self.options.timeout)
     }
 
     /// Answers the requests whose time is over. True when one of them had been sent.
     fn expire(&mut self) -> bool {
         let now = Instant::now();
         let mut any_sent = false;
-        while let Some((_, group)) = self.deadlines.pop_front_if(|(deadline, _)| *deadline <= now) {
-            let of_group = |slot: &Slot| slot.0 == group;
-            let unsent = |slot: &(Slot, Command)| of_group(&slot.0);
-            let slots: Vec<Slot> = self.pending.iter().filter(|slot| unsent(slot)).map(|(slot, _)| *slot).collect();
-            self.pending.retain(|slot| !unsent(slot));
-            for slot in slots {
-                let error = ClientError::Unreachable { peer: self.connect.peer(), reason: self.last_error.clone() };
-                self.answer(slot, Err(error));
-            }
-            let sent: Vec<Slot> = self.sent.values().filter_map(|(slot, _)| *slot).filter(of_group).collect();
-            any_sent |= !sent.is_empty();
-            for slot in sent {
-                self.answer(slot, Err(ClientError::Timeout));
+        let unsent = || ClientError::Unreachable { peer: self.connect.peer(), reason: self.last_error.clone() };
+        while let Some(id) = self.ledger.expire(now, unsent) {
+            for slot in self.sent.values().filter_map(|sent| sent.slot).filter(|slot| slot.0 == id) {
+                any_sent = true;
+                self.ledger.answer(slot, Err(ClientError::Timeout));
             }
         }
         any_sent

@@ -1,9 +1,18 @@
-//! The client: submits jobs to a server, removes them, and asks how things stand.
+//! The client: submits jobs to a server, waits for results, listens to workers, and asks how things stand.
 //!
 //! All clones of a [`Client`] share one connection, opened when it is first needed and again when it breaks. Requests
-//! are sent without waiting for the answers to those before, and matched to their answers by number.
+//! are sent without waiting for the answers to those before, and matched to their answers by number; at most 1024 are
+//! unanswered at once (those of [`Client::run_job`] included), and further ones wait.
+//!
+//! Every method is cancellation-safe: dropping its future stops the waiting and harms no other request. A request that
+//! was not sent by then is not sent; one that was may still have its effect.
 
+mod chunks;
 mod driver;
+mod error;
+mod ledger;
+mod options;
+mod run;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,87 +20,28 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::chunks::Chunks;
 use self::driver::{Call, Driver};
+pub use self::error::{ClientError, RunError};
+use self::ledger::{Answer, Ask};
+pub use self::options::ClientOptions;
 use crate::job::{Job, JobKey};
 use crate::server::FuncStatus;
 use crate::transport::Connect;
-use crate::wire::{Command, DEFAULT_MAX_PAYLOAD, MAX_NAME};
+use crate::wire::{self, Command, MAX_NAME};
 
 /// Calls that may wait to be taken up; callers beyond it wait themselves.
 const CALLS: usize = 256;
 
-/// How a client behaves. `Default` is right for most.
-#[derive(Debug, Clone)]
-pub struct ClientOptions {
-    /// How long a request may take, connecting included. Default 10 s.
-    pub timeout: Duration,
-    /// The longest wait between two tries to connect. Default 3 s; the first is 50 ms.
-    pub max_backoff: Duration,
-    /// How long the connection may be idle before the server is asked whether it is there. Default 20 s; a server
-    /// closes what is silent for 120 s.
-    pub ping_interval: Duration,
-    /// The largest payload sent and taken, in bytes. Default 16 MiB.
-    pub max_payload: usize,
-}
-
-impl Default for ClientOptions {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(10),
-            max_backoff: Duration::from_secs(3),
-            ping_interval: Duration::from_secs(20),
-            max_payload: DEFAULT_MAX_PAYLOAD,
-        }
-    }
-}
-
-/// Why a request was not answered as hoped. [`ClientError::not_taken`] tells whether it may have had an effect.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ClientError {
-    /// It cannot be sent to any server.
-    #[error("the request is not valid: {0}")]
-    Invalid(String),
-    /// There was no connection in time.
-    #[error("the Periodic server at {peer} cannot be reached: {reason}")]
-    Unreachable {
-        /// Which server.
-        peer: String,
-        /// Why the last try failed.
-        reason: String,
-    },
-    /// The server does not let us.
-    #[error("the Periodic server refused the request")]
-    Refused,
-    /// The connection broke after the request was sent.
-    #[error("the connection to the Periodic server broke before it answered")]
-    Lost,
-    /// The server did not answer in time.
-    #[error("the Periodic server did not answer in time")]
-    Timeout,
-    /// The server answered something else.
-    #[error("the Periodic server gave an answer that does not fit the request: {0}")]
-    Unexpected(String),
-    /// The client was closed before the request was sent.
-    #[error("the client has been closed")]
-    Closed,
-}
-
-impl ClientError {
-    /// Is it certain that the request had no effect? If not, it may have had: a submit may then be repeated, because a
-    /// job that waits or runs is not there twice; one that has been done meanwhile would be done again.
-    pub fn not_taken(&self) -> bool {
-        match self {
-            Self::Invalid(_) | Self::Unreachable { .. } | Self::Refused | Self::Closed => true,
-            Self::Lost | Self::Timeout | Self::Unexpected(_) => false,
-        }
-    }
-}
+/// The most that one LOAD carries, in bytes, unless a single job is larger. Small enough for any server.
+const LOAD_PART: usize = 4 << 20;
 
 /// A client. A clone is the same client. When the last clone is gone the connection is closed, after what was asked has
 /// been answered.
 #[derive(Debug, Clone)]
 pub struct Client {
     calls: mpsc::Sender<Call>,
+    timeout: Duration,
     max_payload: usize,
 }
 
@@ -99,9 +49,9 @@ impl Client {
     /// A client of the server that `connect` leads to. Nothing is sent yet. Must be called within a tokio runtime.
     pub fn new(connect: Arc<dyn Connect>, options: ClientOptions) -> Self {
         let (calls, taken) = mpsc::channel(CALLS);
-        let max_payload = options.max_payload;
+        let (timeout, max_payload) = (options.timeout, options.max_payload);
         tokio::spawn(Driver::new(connect, options, taken).run());
-        Self { calls, max_payload }
+        Self { calls, timeout, max_payload }
     }
 
     /// Submits a job. `Ok`: the server has taken it.
@@ -126,7 +76,7 @@ impl Client {
         self.ask_one(Command::RemoveJob(key)).await.and_then(success)
     }
 
-    /// Deletes a func and all its jobs, unless a worker can do it.
+    /// Deletes a func and all its jobs, unless a worker can do it. `Ok` either way: the protocol does not tell.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -145,6 +95,67 @@ impl Client {
         }
     }
 
+    /// Every job, whatever its state, by func and name.
+    ///
+    /// # Errors
+    /// See [`ClientError`]. All jobs together must fit into [`ClientOptions::max_payload`].
+    pub async fn dump(&self) -> Result<Vec<Job>, ClientError> {
+        let jobs = wire::decode_jobs(self.dump_bytes().await?);
+        jobs.map_err(|error| ClientError::Unexpected(format!("a dump that cannot be read: {error}")))
+    }
+
+    /// As [`Client::dump`], as the server encodes it: the bytes of a dump file. [`wire::decode_jobs`] reads them.
+    ///
+    /// # Errors
+    /// As [`Client::dump`].
+    pub async fn dump_bytes(&self) -> Result<Bytes, ClientError> {
+        match self.ask_one(Command::Dump).await? {
+            Command::Data(jobs) => Ok(jobs),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Submits all of these, in parts of some MiB. What was submitted is what SUBMIT_JOB makes of it: a job that waits
+    /// is replaced, one that runs is kept.
+    ///
+    /// # Errors
+    /// See [`ClientError`]. An invalid job is found before anything is sent; after any other error a part may have been
+    /// loaded. Loading all of it again is harmless.
+    pub async fn load(&self, jobs: Vec<Job>) -> Result<(), ClientError> {
+        let (mut parts, mut part, mut size) = (Vec::new(), Vec::new(), 0);
+        for job in jobs {
+            let weight = job_size(&job);
+            self.check_size([job.key.func.len(), job.key.name.len()], job.workload.len())?;
+            if size + weight > LOAD_PART.min(self.max_payload) && !part.is_empty() {
+                parts.push(Command::Load(std::mem::take(&mut part)));
+                size = 0;
+            }
+            size += weight;
+            part.push(job);
+        }
+        parts.push(Command::Load(part));
+        self.ask(parts).await.into_iter().try_for_each(|answer| answer.and_then(success))
+    }
+
+    /// The value of a setting; 0 if the server does not know it.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn config_get(&self, key: Bytes) -> Result<u32, ClientError> {
+        match self.ask_one(Command::ConfigGet(key)).await? {
+            Command::Config(value) => Ok(value),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Changes a setting; one that the server does not know is ignored.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn config_set(&self, key: Bytes, value: u32) -> Result<(), ClientError> {
+        self.ask_one(Command::ConfigSet { key, value }).await.and_then(success)
+    }
+
     /// Asks whether the server is there.
     ///
     /// # Errors
@@ -156,8 +167,21 @@ impl Client {
         }
     }
 
-    /// Lets what has been asked be answered, then closes the connection, for all clones. Later requests get
-    /// [`ClientError::Closed`].
+    /// Ends the server. Its only answer is that it closes the connection, so `Ok` means that it did; other requests that
+    /// were not answered then are [`ClientError::Lost`].
+    ///
+    /// # Errors
+    /// See [`ClientError`]. [`ClientError::Refused`]: it does not let clients end it.
+    pub async fn shutdown(&self) -> Result<(), ClientError> {
+        match self.ask_one(Command::Shutdown).await {
+            Ok(other) => Err(unexpected(&other)),
+            Err(ClientError::Lost) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets what has been asked be answered, then closes the connection, for all clones. Later requests, and [`Chunks`]
+    /// that have not ended, get [`ClientError::Closed`].
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.calls.send(Call::Close(done)).await.is_ok() {
@@ -171,7 +195,7 @@ impl Client {
     }
 
     /// An answer for each command. Those that could not be sent are not tried.
-    async fn ask(&self, commands: Vec<Command>) -> Vec<Result<Command, ClientError>> {
+    async fn ask(&self, commands: Vec<Command>) -> Vec<Answer> {
         let checked: Vec<_> = commands.iter().map(|command| self.check(command)).collect();
         let good: Vec<_> = commands
             .into_iter()
@@ -186,10 +210,11 @@ impl Client {
             .collect()
     }
 
-    async fn call(&self, commands: Vec<Command>) -> Vec<Result<Command, ClientError>> {
+    async fn call(&self, commands: Vec<Command>) -> Vec<Answer> {
         let asked = commands.len();
         let (reply, answers) = oneshot::channel();
-        if self.calls.send(Call::Ask { commands, reply }).await.is_err() {
+        let ask = Ask { commands, within: None, outlet: None, reply };
+        if self.calls.send(Call::Ask(ask)).await.is_err() {
             return vec![Err(ClientError::Closed); asked];
         }
         // The driver answers everything it has taken, unless the runtime ends under it.
@@ -197,21 +222,43 @@ impl Client {
     }
 
     fn check(&self, command: &Command) -> Result<(), ClientError> {
-        let (names, body) = match command {
-            Command::SubmitJob(job) => ([job.key.func.len(), job.key.name.len()], job.workload.len()),
-            Command::RemoveJob(key) => ([key.func.len(), key.name.len()], 0),
-            Command::DropFunc(func) => ([func.len(), 0], 0),
-            _ => ([0, 0], 0),
-        };
-        // The msgid, the command, and all that frames the three texts.
-        let size = 32 + names[0] + names[1] + body;
+        match command {
+            Command::SubmitJob(job) | Command::RunJob(job) | Command::RecvData(job) => {
+                self.check_size([job.key.func.len(), job.key.name.len()], job.workload.len())
+            }
+            Command::RemoveJob(key) => self.check_size([key.func.len(), key.name.len()], 0),
+            Command::DropFunc(name) | Command::ConfigGet(name) | Command::ConfigSet { key: name, .. } => {
+                self.check_size([name.len(), 0], 0)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_size(&self, names: [usize; 2], body: usize) -> Result<(), ClientError> {
+        let size = OVERHEAD + names[0] + names[1] + body;
         if names.into_iter().any(|len| len > MAX_NAME) {
-            Err(ClientError::Invalid(format!("a func or name is over {MAX_NAME} bytes")))
+            Err(ClientError::Invalid(format!("a func, name or key is over {MAX_NAME} bytes")))
         } else if size > self.max_payload {
             Err(ClientError::Invalid(format!("it takes {size} bytes, the limit is {}", self.max_payload)))
         } else {
             Ok(())
         }
+    }
+}
+
+/// The msgid, the command, and all that frames the texts of a job.
+const OVERHEAD: usize = 40;
+
+fn job_size(job: &Job) -> usize {
+    OVERHEAD + job.key.func.len() + job.key.name.len() + job.workload.len()
+}
+
+/// Roughly how many bytes a request takes, as far as that matters.
+fn weight(command: &Command) -> usize {
+    match command {
+        Command::SubmitJob(job) | Command::RunJob(job) => job.workload.len(),
+        Command::Load(jobs) => jobs.iter().map(job_size).sum(),
+        _ => 0,
     }
 }
 

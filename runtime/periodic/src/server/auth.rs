@@ -146,8 +146,11 @@ impl AuthFile {
         let stamp = stamp(path);
         let text = std::fs::read_to_string(path)
             .map_err(|source| AuthFileError::Unreadable { path: path.to_owned(), source })?;
-        let identities = Identities::parse(&text)
-            .map_err(|(line, reason)| AuthFileError::Line { path: path.to_owned(), line, reason })?;
+        let identities = Identities::parse(&text).map_err(|(line, reason)| AuthFileError::Line {
+            path: path.to_owned(),
+            line,
+            reason,
+        })?;
         Ok(Self { path: path.to_owned(), stamp, identities })
     }
 

@@ -18,8 +18,8 @@ use tokio_util::codec::Encoder;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::ServerOptions;
 use super::scheduler::{ConnId, Message};
+use super::{Origin, ServerOptions};
 use crate::transport::Stream;
 use crate::wire::{Command, FrameCodec, FrameReader, Packet, Registration, WireError};
 
@@ -73,6 +73,7 @@ impl Drop for Outbox {
 /// Serves one connection until either side ends it.
 pub(super) async fn run(
     stream: Box<dyn Stream>,
+    from: Origin,
     id: ConnId,
     scheduler: mpsc::Sender<Message>,
     options: Arc<ServerOptions>,
@@ -101,7 +102,7 @@ pub(super) async fn run(
         Outbox { packets, backlog: Arc::clone(&backlog), permits: Arc::clone(&permits), closing: closing.clone() };
     let writer = Writer { io: write, codec, backlog, permits: Arc::clone(&permits), timeout: options.write_timeout };
 
-    if scheduler.send(Message::Opened { conn: id, registration, outbox }).await.is_err() {
+    if scheduler.send(Message::Opened { conn: id, from, registration, outbox }).await.is_err() {
         return;
     }
     let reading = async {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::scheduler::Message;
-use super::{FuncStatus, Shared};
+use super::{FuncStatus, Origin, Shared};
 use crate::job::{Job, JobKey};
 use crate::store::JobStoreError;
 use crate::transport::{Connect, Stream};
@@ -136,7 +136,8 @@ impl Connect for Connector {
             return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "the Periodic server has stopped"));
         }
         let (ours, theirs) = tokio::io::duplex(PIPE);
-        self.shared.open(Box::new(theirs));
+        let theirs: Box<dyn Stream> = Box::new(theirs);
+        self.shared.open(theirs.into(), Origin::Inside);
         Ok(Box::new(ours))
     }
 

@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{debug, warn};
 
 pub use auth::{AuthFile, AuthFileError};
 pub use handle::{Connector, Handle, SubmitError};
@@ -39,7 +39,7 @@ pub use scheduler::FuncStatus;
 use self::scheduler::{Message, Scheduler};
 use crate::clock::Clock;
 use crate::store::{JobStore, JobStoreError};
-use crate::transport::{Listener, Stream};
+use crate::transport::{Incoming, Listener};
 
 /// Messages that may wait for the scheduler; senders beyond it wait themselves.
 const INTAKE: usize = 256;
@@ -69,15 +69,34 @@ struct Shared {
     shutdown: CancellationToken,
 }
 
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A listener.
+    Outside,
+    /// This process, which needs no identity.
+    Inside,
+}
+
 impl Shared {
     /// Serves a connection in a task of its own. One too many is closed.
-    fn open(&self, stream: Box<dyn Stream>) {
+    fn open(&self, incoming: Incoming, from: Origin) {
         if self.connections.len() >= self.options.max_connections {
             return warn!(max = self.options.max_connections, "too many connections");
         }
         let id = self.last_conn.fetch_add(1, Ordering::Relaxed) + 1;
         let (scheduler, options) = (self.scheduler.clone(), Arc::clone(&self.options));
-        self.connections.spawn(connection::run(stream, id, scheduler, options, self.closing.child_token()));
+        let closing = self.closing.child_token();
+        self.connections.spawn(async move {
+            let opened = tokio::select! {
+                () = closing.cancelled() => return,
+                opened = incoming.open() => opened,
+            };
+            match opened {
+                Ok(stream) => connection::run(stream, from, id, scheduler, options, closing).await,
+                Err(error) => debug!(conn = id, %error, "no connection"),
+            }
+        });
     }
 }
 
@@ -141,7 +160,7 @@ impl Server {
                     accepted = listener.accept() => accepted,
                 };
                 match accepted {
-                    Ok(stream) => shared.open(stream),
+                    Ok(incoming) => shared.open(incoming, Origin::Outside),
                     Err(error) => {
                         warn!(endpoint = %listener.endpoint(), %error, "a connection cannot be accepted");
                         tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -9,6 +9,10 @@ mod fields;
 mod frame;
 mod registration;
 
+use bytes::{Bytes, BytesMut};
+
+use crate::job::Job;
+
 pub use command::{Command, MsgId, Packet};
 pub use fields::MAX_NAME;
 pub(crate) use fields::put_jobs;
@@ -50,4 +54,25 @@ pub enum WireError {
     /// Reading or writing failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+/// Writes jobs as LOAD and DUMP have them, their number first: the content of a dump file.
+///
+/// # Errors
+/// A func or name over 255 bytes.
+pub fn encode_jobs(jobs: &[Job]) -> Result<Bytes, WireError> {
+    let mut to = BytesMut::new();
+    put_jobs(&mut to, jobs)?;
+    Ok(to.freeze())
+}
+
+/// Reads what [`encode_jobs`] writes. The jobs share the memory of `bytes`.
+///
+/// # Errors
+/// A field cut short, or bytes after the last.
+pub fn decode_jobs(bytes: Bytes) -> Result<Vec<Job>, WireError> {
+    let mut fields = fields::Fields(bytes);
+    let jobs = fields.jobs()?;
+    fields.end()?;
+    Ok(jobs)
 }

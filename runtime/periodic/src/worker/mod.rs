@@ -4,7 +4,10 @@
 //! broken connections: handlers go on running meanwhile, and what they answered is said again until the server has
 //! confirmed it.
 
+mod jobs;
 mod run;
+mod session;
+mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +17,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+pub use self::work::{Work, WorkError};
+use crate::identity::Identity;
 use crate::job::Job;
 use crate::transport::Connect;
 use crate::wire::DEFAULT_MAX_PAYLOAD;
@@ -22,8 +27,9 @@ use crate::wire::DEFAULT_MAX_PAYLOAD;
 #[async_trait]
 pub trait Handler: Send + Sync {
     /// Runs one job. A panic is an [`Answer::Fail`]. Many calls run at once, as many as [`WorkerOptions::grabs`]; the
-    /// same job may come again if an answer does not reach the server or the job's timeout is over.
-    async fn run(&self, job: Job) -> Answer;
+    /// same job may come again if an answer does not reach the server or the job's timeout is over. `work` is what can be
+    /// done about the job meanwhile.
+    async fn run(&self, job: Job, work: Work) -> Answer;
 }
 
 /// How a job ended.
@@ -41,6 +47,9 @@ pub enum Answer {
         /// What to add to the job's count.
         step: i16,
     },
+    /// [`Work::acquire`] said so. The server is told nothing, and runs the job again when the lock has a place for it.
+    /// Without that it is an [`Answer::Fail`].
+    Locked,
 }
 
 /// How a worker behaves. `Default` is right for most.
@@ -58,6 +67,11 @@ pub struct WorkerOptions {
     pub max_backoff: Duration,
     /// The largest payload sent and taken, in bytes. Default 16 MiB.
     pub max_payload: usize,
+    /// Funcs to be registered with BROADCAST, besides those of [`Worker::new`]: every worker that has said so and has
+    /// room gets each of their jobs, and the first that is done decides. Default none.
+    pub broadcast: Vec<Bytes>,
+    /// Who to say that we are. Default: nobody, which a server with an auth file refuses everything.
+    pub identity: Option<Identity>,
 }
 
 impl Default for WorkerOptions {
@@ -68,6 +82,8 @@ impl Default for WorkerOptions {
             ping_interval: Duration::from_secs(10),
             max_backoff: Duration::from_secs(3),
             max_payload: DEFAULT_MAX_PAYLOAD,
+            broadcast: Vec::new(),
+            identity: None,
         }
     }
 }

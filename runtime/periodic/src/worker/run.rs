@@ -1,37 +1,34 @@
 //! A worker at work: the jobs that run, the answers that are not confirmed, and one connection after the other.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::{Answer, Stops, Worker};
+use super::jobs::{Ended, Jobs};
+use super::session::Session;
+use super::work::{Ask, WorkError};
+use super::{Stops, Worker};
 use crate::backoff::Backoff;
-use crate::job::{Job, JobKey};
+use crate::identity::registration;
 use crate::link::Link;
-use crate::wire::{Command, MsgId, Packet, Registration, WireError};
+use crate::wire::{Command, Packet, Role, WireError};
 
 /// Answers that may be unconfirmed before no more jobs are taken.
 const MAX_UNCONFIRMED: usize = 4096;
-
-/// A job's end, as its handler's task tells it.
-type Ended = Result<(Id, Answer), JoinError>;
+/// What handlers may ask at once; further ones wait.
+const ASKS: usize = 256;
 
 /// What outlives connections.
 pub(super) struct Run {
     worker: Worker,
-    tasks: JoinSet<Answer>,
-    /// What each task runs.
-    running: HashMap<Id, Job>,
-    /// The task whose answer counts, of each job.
-    by_key: HashMap<JobKey, Id>,
-    /// Answers that the server has not confirmed, each with its number.
-    unconfirmed: HashMap<JobKey, (u64, Command)>,
-    answered: u64,
+    jobs: Jobs,
+    /// What handlers ask.
+    asks: mpsc::Receiver<Ask>,
+    /// How many connections there have been.
+    sessions: u64,
     phase: Phase,
 }
 
@@ -65,41 +62,11 @@ impl Phase {
     }
 }
 
-/// What belongs to one connection.
-struct Session {
-    link: Link,
-    /// GRABs open.
-    grabs: HashSet<MsgId>,
-    /// Answers said and not confirmed.
-    said: HashMap<MsgId, (JobKey, u64)>,
-}
-
-impl Session {
-    /// Queues a frame that is known to fit.
-    fn send(&mut self, msgid: MsgId, command: Command) {
-        if let Err(error) = self.link.queue(msgid, command) {
-            warn!(%error, "a frame cannot be sent");
-        }
-    }
-
-    fn request(&mut self, command: Command) -> MsgId {
-        let msgid = self.link.new_msgid();
-        self.send(msgid, command);
-        msgid
-    }
-}
-
 impl Run {
     pub(super) fn new(worker: Worker) -> Self {
-        Self {
-            worker,
-            tasks: JoinSet::new(),
-            running: HashMap::new(),
-            by_key: HashMap::new(),
-            unconfirmed: HashMap::new(),
-            answered: 0,
-            phase: Phase::Working,
-        }
+        let (send, asks) = mpsc::channel(ASKS);
+        let jobs = Jobs::new(Arc::clone(&worker.handler), worker.options.max_payload, send);
+        Self { worker, jobs, asks, sessions: 0, phase: Phase::Working }
     }
 
     pub(super) async fn run(mut self, stops: &Stops) {
@@ -112,10 +79,15 @@ impl Run {
                 warn!(peer = self.worker.connect.peer(), %error, "worker disconnected");
             }
         }
-        if !self.tasks.is_empty() {
-            warn!(jobs = self.tasks.len(), "jobs did not end in time and are cancelled");
+        if self.jobs.running() > 0 {
+            warn!(jobs = self.jobs.running(), "jobs did not end in time and are cancelled");
         }
-        self.tasks.shutdown().await;
+        // What a handler asks from now on has no answer.
+        self.asks.close();
+        while let Ok(ask) = self.asks.try_recv() {
+            self.jobs.ask(ask, None);
+        }
+        self.jobs.tasks.shutdown().await;
     }
 
     fn works(&self) -> bool {
@@ -124,7 +96,7 @@ impl Run {
 
     /// Nothing is left to do for a worker that was told to stop.
     fn over(&self) -> bool {
-        let at_rest = self.tasks.is_empty() && self.unconfirmed.is_empty();
+        let at_rest = self.jobs.running() == 0 && self.jobs.unconfirmed() == 0;
         match self.phase {
             Phase::Working => false,
             Phase::Retired => at_rest,
@@ -141,7 +113,7 @@ impl Run {
     }
 
     fn enter(&mut self, phase: Phase) {
-        info!(running = self.tasks.len(), "worker stops");
+        info!(running = self.jobs.running(), "worker stops");
         self.phase = phase;
     }
 
@@ -150,8 +122,9 @@ impl Run {
         loop {
             let connect = Arc::clone(&self.worker.connect);
             let (wait, max_payload) = (backoff.next_wait(), self.worker.options.max_payload);
+            let registration = registration(Role::Worker, self.worker.options.identity.as_ref());
             let try_once = async {
-                let opened = Link::open(connect.as_ref(), &Registration::Worker, max_payload).await;
+                let opened = Link::open(connect.as_ref(), &registration, max_payload).await;
                 if opened.is_err() {
                     tokio::time::sleep(wait).await;
                 }
@@ -163,7 +136,8 @@ impl Run {
                 let drained_at = self.drained_at();
                 tokio::select! {
                     opened = &mut try_once => break opened,
-                    Some(ended) = self.tasks.join_next_with_id() => { self.record(ended); }
+                    Some(ended) = self.jobs.tasks.join_next_with_id() => { self.jobs.record(ended); }
+                    Some(ask) = self.asks.recv() => self.jobs.ask(ask, None),
                     phase = self.phase.next(stops, drain) => self.enter(phase),
                     () = tokio::time::sleep_until(drained_at) => {}
                 }
@@ -180,22 +154,31 @@ impl Run {
 
     /// Works on one connection. `Ok`: nothing is left to do.
     async fn session(&mut self, link: Link, stops: &Stops, backoff: &mut Backoff) -> Result<(), WireError> {
-        let mut session = Session { link, grabs: HashSet::new(), said: HashMap::new() };
-        // First the answers: the server must know what is done before it has anything to assign.
-        for (key, (number, command)) in &self.unconfirmed {
-            let msgid = session.request(command.clone());
-            session.said.insert(msgid, (key.clone(), *number));
+        self.sessions += 1;
+        let mut session = Session::new(link, self.sessions);
+        let ended = self.serve(&mut session, stops, backoff).await;
+        for asked in std::mem::take(&mut session.asked).into_values() {
+            self.jobs.asked(asked, None);
         }
+        ended
+    }
+
+    async fn serve(&mut self, session: &mut Session, stops: &Stops, backoff: &mut Backoff) -> Result<(), WireError> {
+        // First the answers: the server must know what is done before it has anything to assign.
+        self.jobs.say_again(session);
         if self.works() {
             for func in &self.worker.funcs {
-                session.request(Command::CanDo(func.clone()));
+                session.register(Command::CanDo(func.clone()));
+            }
+            for func in &self.worker.options.broadcast {
+                session.register(Command::Broadcast(func.clone()));
             }
         }
         let (interval, drain) = (self.worker.options.ping_interval, self.worker.options.drain);
         let mut heard = Instant::now();
         let mut asked = heard;
         loop {
-            self.top_up(&mut session);
+            self.top_up(session);
             session.link.flush();
             if self.over() {
                 return Ok(());
@@ -204,23 +187,29 @@ impl Run {
             let wake = ping_at.min(self.drained_at());
             tokio::select! {
                 packet = session.link.next() => {
-                    self.packet(&mut session, packet?);
+                    self.packet(session, packet?);
                     while let Some(packet) = session.link.buffered()? {
-                        self.packet(&mut session, packet);
+                        self.packet(session, packet);
                     }
                     heard = Instant::now();
                     self.worker.connected.set(true);
                     backoff.reset();
                 }
-                Some(ended) = self.tasks.join_next_with_id() => {
-                    self.ended(&mut session, ended);
-                    while let Some(ended) = self.tasks.try_join_next_with_id() {
-                        self.ended(&mut session, ended);
+                Some(ask) = self.asks.recv() => {
+                    self.jobs.ask(ask, Some(session));
+                    while let Ok(ask) = self.asks.try_recv() {
+                        self.jobs.ask(ask, Some(session));
+                    }
+                }
+                Some(ended) = self.jobs.tasks.join_next_with_id() => {
+                    self.ended(session, ended);
+                    while let Some(ended) = self.jobs.tasks.try_join_next_with_id() {
+                        self.ended(session, ended);
                     }
                 }
                 phase = self.phase.next(stops, drain) => {
                     if self.works() {
-                        for func in &self.worker.funcs {
+                        for func in self.worker.funcs.iter().chain(&self.worker.options.broadcast) {
                             session.request(Command::CantDo(func.clone()));
                         }
                     }
@@ -233,7 +222,7 @@ impl Run {
                     }
                     if now >= ping_at {
                         asked = now;
-                        self.ask_again(&mut session);
+                        self.ask_again(session);
                     }
                 }
             }
@@ -244,6 +233,7 @@ impl Run {
     fn ask_again(&self, session: &mut Session) {
         session.request(Command::Ping);
         if self.works() {
+            session.register_refused();
             for msgid in session.grabs.clone() {
                 session.send(msgid, Command::GrabJob);
             }
@@ -253,94 +243,48 @@ impl Run {
     /// Opens GRABs for the room there is.
     fn top_up(&self, session: &mut Session) {
         let room = self.worker.options.grabs.max(1);
-        if !self.works() || self.unconfirmed.len() > MAX_UNCONFIRMED {
+        if !self.works() || self.jobs.unconfirmed() > MAX_UNCONFIRMED {
             return;
         }
-        while self.running.len() + session.grabs.len() < room {
+        while self.jobs.running() + session.grabs.len() < room {
             let msgid = session.request(Command::GrabJob);
             session.grabs.insert(msgid);
         }
     }
 
     fn packet(&mut self, session: &mut Session, Packet { msgid, command }: Packet) {
-        match command {
+        let answer = match command {
             Command::JobAssign(job) => {
                 if session.grabs.remove(&msgid) && self.works() {
                     session.send(msgid, Command::JobAssigned);
-                    self.start(job);
+                    self.jobs.start(job, session);
                 } else {
                     session.send(msgid, Command::JobUnassigned);
                 }
+                return;
             }
-            Command::Success => self.confirmed(session, msgid),
+            Command::Success => Ok(true),
+            Command::Acquired(held) => Ok(held),
             Command::NoWorker => {
-                warn!(peer = self.worker.connect.peer(), "the server refused a request of this worker");
-                self.confirmed(session, msgid);
+                session.was_refused(msgid, &self.worker.connect.peer());
+                Err(WorkError::Refused)
             }
-            _ => {}
-        }
-    }
-
-    fn confirmed(&mut self, session: &mut Session, msgid: MsgId) {
-        if let Some((key, number)) = session.said.remove(&msgid)
-            && self.unconfirmed.get(&key).is_some_and(|(newest, _)| *newest == number)
+            _ => return,
+        };
+        session.confirmed(msgid);
+        if let Some((key, number)) = session.said.remove(&msgid) {
+            self.jobs.confirmed(&key, number);
+        } else if let Some(asked) = session.asked.remove(&msgid)
+            && let Some(key) = self.jobs.asked(asked, Some(answer))
         {
-            self.unconfirmed.remove(&key);
+            self.jobs.say(key, session);
         }
-    }
-
-    /// Has a job run, unless it runs already: a server that lost us gives us the same job again, and the handler that
-    /// still has it will answer. If the job has changed, only the new one's answer counts.
-    fn start(&mut self, job: Job) {
-        // It was assigned anew, so an answer from before has done what it could.
-        self.unconfirmed.remove(&job.key);
-        let same = |other: &Job| other.workload == job.workload && other.count == job.count;
-        if self.by_key.get(&job.key).and_then(|id| self.running.get(id)).is_some_and(same) {
-            return;
-        }
-        let (handler, to_run) = (Arc::clone(&self.worker.handler), job.clone());
-        let task = self.tasks.spawn(async move { handler.run(to_run).await });
-        self.by_key.insert(job.key.clone(), task.id());
-        self.running.insert(task.id(), job);
-    }
-
-    /// Notes how a job ended.
-    fn record(&mut self, ended: Ended) -> Option<JobKey> {
-        let (id, answer) = match ended {
-            Ok(ended) => ended,
-            Err(error) => {
-                warn!(%error, "a handler did not come to its end");
-                (error.id(), Answer::Fail)
-            }
-        };
-        let key = self.running.remove(&id)?.key;
-        if self.by_key.get(&key) != Some(&id) {
-            return None;
-        }
-        self.by_key.remove(&key);
-        let command = match answer {
-            Answer::Done(result) => {
-                // The server would close the connection over it; the job is done all the same.
-                let fits = result.len() + 1024 <= self.worker.options.max_payload;
-                Command::WorkDone { key: key.clone(), result: if fits { result } else { Bytes::new() } }
-            }
-            Answer::Fail => Command::WorkFail(key.clone()),
-            Answer::Later { delay_seconds, step } => {
-                Command::SchedLater { key: key.clone(), delay: delay_seconds, step }
-            }
-        };
-        self.answered += 1;
-        self.unconfirmed.insert(key.clone(), (self.answered, command));
-        Some(key)
     }
 
     /// Says how a job ended.
     fn ended(&mut self, session: &mut Session, ended: Ended) {
-        if let Some(key) = self.record(ended)
-            && let Some((number, command)) = self.unconfirmed.get(&key)
-        {
-            let msgid = session.request(command.clone());
-            session.said.insert(msgid, (key, *number));
+        if let Some(key) = self.jobs.record(ended) {
+            self.jobs.say(key, session);
         }
     }
 }

@@ -55,6 +55,40 @@ impl Clock for ManualClock {
     }
 }
 
+/// A store whose commits can be held up.
+#[derive(Clone)]
+pub struct Gate(Arc<(MemoryStore, tokio::sync::watch::Sender<bool>)>);
+
+impl Gate {
+    pub fn new(store: MemoryStore) -> Self {
+        Self(Arc::new((store, tokio::sync::watch::Sender::new(true))))
+    }
+
+    pub fn close(&self) {
+        self.0.1.send_replace(false);
+    }
+
+    pub fn open(&self) {
+        self.0.1.send_replace(true);
+    }
+}
+
+#[async_trait::async_trait]
+impl periodic::JobStore for Gate {
+    async fn apply(&self, ops: Vec<periodic::JobOp>) -> Vec<Result<periodic::JobOpDone, periodic::JobStoreError>> {
+        self.0.1.subscribe().wait_for(|open| *open).await.map(drop).unwrap();
+        self.0.0.apply(ops).await
+    }
+
+    async fn load(&self, seqs: &[periodic::Seq]) -> Result<Vec<Option<Job>>, periodic::JobStoreError> {
+        self.0.0.load(seqs).await
+    }
+
+    async fn funcs(&self) -> Result<Vec<periodic::StoredFunc>, periodic::JobStoreError> {
+        self.0.0.funcs().await
+    }
+}
+
 /// A server on a TCP port of its own.
 pub struct Running {
     pub server: Server,
@@ -190,6 +224,29 @@ impl Peer {
     pub async fn ask(&mut self, command: Command) -> Command {
         let msgid = self.send(command).await;
         self.answer(msgid).await
+    }
+
+    /// Like [`Self::answer`], also if it has come already.
+    pub async fn answer_or_early(&mut self, msgid: MsgId) -> Command {
+        match self.early.iter().position(|packet| packet.msgid == msgid) {
+            Some(at) => self.early.remove(at).command,
+            None => self.answer(msgid).await,
+        }
+    }
+
+    /// The server has handled what was sent before: it serves a connection's requests in order.
+    pub async fn ok_ping(&mut self) {
+        assert_eq!(self.ask(Command::Ping).await, Command::Pong);
+    }
+
+    /// Sends requests in one write.
+    pub async fn send_together(&mut self, commands: Vec<Command>) {
+        let mut bytes = BytesMut::new();
+        for command in commands {
+            self.last += 1;
+            self.codec.encode(&Packet { msgid: self.last.to_be_bytes(), command }, &mut bytes).unwrap();
+        }
+        self.write.write_all(&bytes).await.unwrap();
     }
 
     pub async fn ok(&mut self, command: Command) {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::{ConnId, Scheduler};
+use crate::server::Origin;
 use crate::server::auth::{Grade, Identities, Identity};
 use crate::wire::{Command, Registration, Role};
 
 /// What a connection is, as far as its rights go.
 #[derive(Debug, Clone)]
 pub(super) enum Access {
-    /// There is no file of identities: a client or a worker, as it says itself.
+    /// There is no file of identities, or the connection is from this process: a client or a worker, as it says itself.
     Open(Role),
     /// Somebody in the file.
     Known(Arc<Identity>),
@@ -79,8 +80,10 @@ fn kind(command: &Command) -> Kind {
 }
 
 impl Access {
-    pub(super) fn of(registration: &Registration, identities: Option<&Identities>) -> Self {
-        let Some(identities) = identities else { return Self::Open(registration.role()) };
+    pub(super) fn of(from: Origin, registration: &Registration, identities: Option<&Identities>) -> Self {
+        let Some(identities) = identities.filter(|_| from == Origin::Outside) else {
+            return Self::Open(registration.role());
+        };
         let (Registration::AuthClient { name, token } | Registration::AuthWorker { name, token }) = registration else {
             return Self::Nobody;
         };
@@ -126,10 +129,6 @@ impl Access {
 }
 
 impl Scheduler {
-    pub(super) fn access(&self, registration: &Registration) -> Access {
-        Access::of(registration, self.identities.as_ref())
-    }
-
     pub(super) fn may_use(&self, conn: ConnId, func: &[u8]) -> bool {
         self.peers.get(&conn).is_some_and(|peer| peer.access.may_use(func))
     }
@@ -138,7 +137,7 @@ impl Scheduler {
     /// jobs of funcs that are not its own any more.
     pub(super) fn identities(&mut self, identities: Identities) {
         for (conn, peer) in &mut self.peers {
-            peer.access = Access::of(&peer.registration, Some(&identities));
+            peer.access = Access::of(peer.from, &peer.registration, Some(&identities));
             let (funcs, access) = (&mut self.funcs, &peer.access);
             peer.funcs.retain(|func| {
                 let may = access.may_use(&funcs[*func].name);

@@ -11,8 +11,8 @@ use tracing::debug;
 
 use super::entry::{Holder, KeyState, Lease, State, job_weight};
 use super::func::FuncId;
-use super::{ConnId, Loaded, Read, Scheduler};
 use super::life::Reply;
+use super::{ConnId, Loaded, Read, Scheduler};
 use crate::job::{Job, JobKey};
 use crate::store::{JobStoreError, Seq};
 use crate::wire::{Command, MsgId, Packet};
@@ -120,7 +120,9 @@ impl Scheduler {
         let mut others = Vec::new();
         if self.funcs[func].broadcast {
             let workers = self.funcs[func].workers.clone();
-            others.extend(workers.into_iter().filter(|other| *other != conn).filter_map(|other| self.hand_to(other, seq)));
+            others.extend(
+                workers.into_iter().filter(|other| *other != conn).filter_map(|other| self.hand_to(other, seq)),
+            );
         }
         let Some(entry) = self.entries.get_mut(&seq) else { return };
 
@@ -129,13 +131,8 @@ impl Scheduler {
         }
         let may_take = Duration::from_secs(job.timeout.unsigned_abs().into());
         self.last_lease += 1;
-        let lease = Lease {
-            id: self.last_lease,
-            key: job.key.clone(),
-            deadline: self.instant + may_take,
-            holder,
-            others,
-        };
+        let lease =
+            Lease { id: self.last_lease, key: job.key.clone(), deadline: self.instant + may_take, holder, others };
         let deadline = self.instant + Duration::from_secs(self.settings.assign_wait.into());
         let acks = lease.holders().map(|to| Ack { deadline, seq, lease: lease.id, conn: to.conn, again: false });
         self.acks.extend(acks);
@@ -159,7 +156,7 @@ impl Scheduler {
     /// Uses up a GRAB of a connection's for the job.
     fn hand_to(&mut self, conn: ConnId, seq: Seq) -> Option<Holder> {
         let peer = self.peers.get_mut(&conn)?;
-        let msgid = peer.grabs.pop_last()?;
+        let msgid = peer.grabs.take()?;
         self.open_grabs -= 1;
         peer.leases.insert(seq);
         peer.unacked.insert(msgid, seq);

@@ -58,7 +58,7 @@ use self::pump::{Pump, Results};
 use self::waiters::Waiters;
 use super::auth::Identities;
 use super::connection::Outbox;
-use super::{ServerOptions, Settings, SubmitError};
+use super::{Origin, ServerOptions, Settings, SubmitError};
 use crate::clock::Clock;
 use crate::job::{Job, JobKey};
 use crate::store::{JobOp, JobStore, JobStoreError, Seq};
@@ -76,7 +76,7 @@ const TURN: usize = 256;
 #[derive(Debug)]
 pub(super) enum Message {
     /// A connection has registered.
-    Opened { conn: ConnId, registration: Registration, outbox: Outbox },
+    Opened { conn: ConnId, from: Origin, registration: Registration, outbox: Outbox },
     /// A connection sent these, in this order.
     Packets { conn: ConnId, packets: Vec<Packet> },
     /// A connection has ended; nothing more comes from it.
@@ -273,8 +273,9 @@ impl Scheduler {
             // After the messages: what has come in time counts, even if the turn is late.
             self.expire_acks();
             if new_second {
-                self.expire_leases();
+                // Who waits as long as the worker may take is told that, and not what becomes of the job then.
                 self.expire_waiters();
+                self.expire_leases();
                 self.expire_locks();
                 self.close_silent_peers();
             }
@@ -284,6 +285,10 @@ impl Scheduler {
             self.dispatch();
             self.flush();
             self.tell_drained();
+            if self.may_load() {
+                // There is always something to do then, but others want the thread, too.
+                tokio::task::yield_now().await;
+            }
         }
         info!("jobs closed");
     }
@@ -300,7 +305,7 @@ impl Scheduler {
 
     fn message(&mut self, message: Message) {
         match message {
-            Message::Opened { conn, registration, outbox } => self.open_peer(conn, registration, outbox),
+            Message::Opened { conn, from, registration, outbox } => self.open_peer(conn, from, registration, outbox),
             Message::Packets { conn, packets } => self.packets(conn, packets),
             Message::Closed(conn) => self.close_peer(conn, "its stream ended"),
             Message::Submit { jobs, reply } => self.submit_all(jobs, reply),

@@ -1,30 +1,30 @@
 //! Connections as the scheduler sees them: what each can do, has open, holds, and is to be told.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::debug;
 
+use super::access::Access;
 use super::func::FuncId;
 use super::{ConnId, Scheduler};
-use super::access::Access;
 use crate::job::JobKey;
+use crate::server::Origin;
 use crate::server::connection::{Outbox, Outgoing};
 use crate::store::Seq;
 use crate::wire::{Command, MsgId, Packet, Registration};
 
 #[derive(Debug)]
 pub(super) struct Peer {
+    pub(super) from: Origin,
     pub(super) registration: Registration,
     pub(super) access: Access,
     outbox: Outbox,
     /// To be sent at the end of the turn.
     outgoing: Vec<Outgoing>,
     pub(super) funcs: Vec<FuncId>,
-    /// GRABs open. A set, because a worker may repeat one. The last is used first, as the reference server does with
-    /// the most recent.
-    pub(super) grabs: BTreeSet<MsgId>,
+    pub(super) grabs: Grabs,
     /// Jobs assigned under a GRAB's msgid and not acknowledged.
     pub(super) unacked: HashMap<MsgId, Seq>,
     /// Jobs it has.
@@ -40,15 +40,50 @@ pub(super) struct Peer {
     pub(super) last_heard: Instant,
 }
 
+/// A connection's open GRABs. The most recent is used first, as by the reference server.
+#[derive(Debug, Default)]
+pub(super) struct Grabs {
+    stack: Vec<MsgId>,
+    /// What is on the stack, because a worker may repeat a GRAB.
+    open: HashSet<MsgId>,
+}
+
+impl Grabs {
+    /// Opens one. False: it is open.
+    pub(super) fn open(&mut self, msgid: MsgId) -> bool {
+        let new = self.open.insert(msgid);
+        if new {
+            self.stack.push(msgid);
+        }
+        new
+    }
+
+    /// Uses one up.
+    pub(super) fn take(&mut self) -> Option<MsgId> {
+        let msgid = self.stack.pop()?;
+        self.open.remove(&msgid);
+        Some(msgid)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.stack.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.stack.is_empty()
+    }
+}
+
 impl Scheduler {
-    pub(super) fn open_peer(&mut self, conn: ConnId, registration: Registration, outbox: Outbox) {
+    pub(super) fn open_peer(&mut self, conn: ConnId, from: Origin, registration: Registration, outbox: Outbox) {
         let peer = Peer {
-            access: self.access(&registration),
+            access: Access::of(from, &registration, self.identities.as_ref()),
+            from,
             registration,
             outbox,
             outgoing: Vec::new(),
             funcs: Vec::new(),
-            grabs: BTreeSet::new(),
+            grabs: Grabs::default(),
             unacked: HashMap::new(),
             leases: HashSet::new(),
             never_acks: false,

@@ -81,7 +81,7 @@ impl Scheduler {
         let max = self.options.max_grabs;
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         // A GRAB that crossed the assignment which used it up is the worker's repetition, not room for another job.
-        if !peer.unacked.contains_key(&msgid) && peer.grabs.insert(msgid) {
+        if !peer.unacked.contains_key(&msgid) && peer.grabs.open(msgid) {
             self.open_grabs += 1;
             let (open, funcs) = (peer.grabs.len(), std::mem::take(&mut peer.funcs));
             for func in &funcs {
@@ -105,7 +105,8 @@ impl Scheduler {
             && !peer.funcs.contains(&func)
         {
             peer.funcs.push(func);
-            self.funcs[func].workers.push_back(conn);
+            // Its turn is next, as with the reference server.
+            self.funcs[func].workers.push_front(conn);
             self.funcs[func].broadcast = broadcast;
             self.mark_ready(func);
         }

@@ -173,14 +173,14 @@ mod tests {
 
     #[test]
     fn only_the_end_of_a_sorted_part_says_that_everything_before_it_is_done() {
-        let backwards = (1..=24)
-            .map(|line| Ok(Record { line, id: Some(format!("id {:02}", 30 - line)), json: Ok("{}".to_owned()) }));
+        let backwards = (1..=72)
+            .map(|line| Ok(Record { line, id: Some(format!("id {:02}", 99 - line)), json: Ok("{}".to_owned()) }));
         let all = portions(backwards.collect(), 1);
         let lines: Vec<_> = all.iter().map(|portion| portion.as_ref().unwrap().sources[0].line).collect();
-        let sorted: Vec<_> = (1..=10).rev().chain((11..=20).rev()).chain((21..=24).rev()).collect();
+        let sorted: Vec<_> = (1..=30).rev().chain((31..=60).rev()).chain((61..=72).rev()).collect();
         assert_eq!(lines, sorted);
         let through: Vec<_> = all.iter().map(|portion| portion.as_ref().unwrap().through).collect();
-        let expected = [vec![0; 9], vec![10; 10], vec![20; 4], vec![24]].concat();
+        let expected = [vec![0; 29], vec![30; 30], vec![60; 12], vec![72]].concat();
         assert_eq!(through, expected);
     }
 

@@ -1,0 +1,37 @@
+//! How a client behaves.
+
+use std::time::Duration;
+
+use crate::identity::Identity;
+use crate::wire::DEFAULT_MAX_PAYLOAD;
+
+/// How a client behaves. `Default` is right for most.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// How long a request may take, connecting included. Default 10 s. [`Client::run_job`](super::Client::run_job) has
+    /// this time until its job is sent, and then the job's.
+    pub timeout: Duration,
+    /// The longest wait between two tries to connect. Default 3 s; the first is 50 ms.
+    pub max_backoff: Duration,
+    /// How long the connection may be idle before the server is asked whether it is there. Default 20 s; a server
+    /// closes what is silent for 120 s.
+    pub ping_interval: Duration,
+    /// The largest payload sent and taken, in bytes. Default 16 MiB. An answer over it is
+    /// [`ClientError::TooLarge`](super::ClientError::TooLarge). As many bytes of chunks may wait to be taken from one
+    /// [`Chunks`](super::Chunks).
+    pub max_payload: usize,
+    /// Who to say that we are. Default: nobody, which a server with an auth file refuses everything.
+    pub identity: Option<Identity>,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            max_backoff: Duration::from_secs(3),
+            ping_interval: Duration::from_secs(20),
+            max_payload: DEFAULT_MAX_PAYLOAD,
+            identity: None,
+        }
+    }
+}

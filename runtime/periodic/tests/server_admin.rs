@@ -1,0 +1,194 @@
+//! DUMP, LOAD, SHUTDOWN and identities (PROTOCOL §5 and §11); the recorded session with identities is in `golden_replay`.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod common;
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use common::{A_WHILE, PATIENCE, Peer, Running, job, key, name};
+use periodic::server::{AuthFile, ServerOptions};
+use periodic::wire::{Command, Packet, Registration};
+use periodic::{Job, MemoryStore, SystemClock};
+
+const FAR: i64 = 4_000_000_000;
+
+/// The jobs of an answer to DUMP: it is what LOAD takes.
+fn jobs(answer: Command) -> Vec<Job> {
+    let Command::Data(body) = answer else { panic!("a dump, not {answer:?}") };
+    let mut load = BytesMut::new();
+    Packet { msgid: [0; 4], command: Command::Load(Vec::new()) }.encode(&mut load).unwrap();
+    load.truncate(5);
+    load.extend_from_slice(&body);
+    match Packet::decode(load.freeze()).unwrap().command {
+        Command::Load(jobs) => jobs,
+        other => panic!("jobs, not {other:?}"),
+    }
+}
+
+fn later(func: &str, name: &str) -> Job {
+    Job { sched_at: FAR, ..job(func, name) }
+}
+
+#[tokio::test]
+async fn a_dump_has_every_job_by_func_and_name_and_loads_elsewhere() {
+    let store = MemoryStore::new();
+    // With room for a few in memory: the others are in the store only.
+    let options = ServerOptions { queue_cap: 10, ..ServerOptions::default() };
+    let server = Running::with(store, Arc::new(SystemClock), options).await;
+    let mut names: Vec<String> = (0..1500).map(|number| format!("{number}")).collect();
+    for func in ["g", "f"] {
+        server.submit_all(names.iter().rev().map(|name| later(func, name)).collect()).await;
+    }
+    let mut worker = server.worker(&["h"]).await;
+    server.submit(job("h", "runs")).await;
+    worker.take().await;
+    let mut client = server.client().await;
+    let dumped = jobs(client.ask(Command::Dump).await);
+    names.sort();
+    let expected: Vec<_> = ["f", "g"].iter().flat_map(|func| names.iter().map(|name| later(func, name))).collect();
+    assert_eq!(dumped[..3000], expected);
+    assert_eq!(dumped[3000..].iter().map(name).collect::<Vec<_>>(), ["runs"]);
+
+    let other = Running::start().await;
+    let mut client = other.client().await;
+    client.ok(Command::Load(dumped.clone())).await;
+    assert_eq!(jobs(client.ask(Command::Dump).await), dumped);
+}
+
+#[tokio::test]
+async fn loading_much_keeps_nobody_waiting() {
+    let server = Running::start().await;
+    let (mut client, mut other) = (server.client().await, server.client().await);
+    let load = client.send(Command::Load((0..200_000).map(|number| later("f", &number.to_string())).collect())).await;
+    // Served in between: it is answered long before all are loaded.
+    while server.server.handle().status().await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    other.submit(later("g", "a")).await;
+    let loaded = server.status("f").await.jobs;
+    assert!(loaded < 200_000, "{loaded}");
+    assert_eq!(client.answer(load).await, Command::Success);
+    assert_eq!(server.status("f").await.jobs, 200_000);
+}
+
+#[tokio::test]
+async fn a_dump_that_is_too_large_closes_its_connection_only() {
+    let server = Running::with_options(ServerOptions { max_dump: 1000, ..ServerOptions::default() }).await;
+    let (mut client, mut other) = (server.client().await, server.client().await);
+    server.submit_all((0..100).map(|number| later("f", &number.to_string())).collect()).await;
+    client.send(Command::Dump).await;
+    client.is_closed().await;
+    other.ok_ping().await;
+    // The next one has its turn all the same.
+    other.ok(Command::DropFunc(Bytes::from_static(b"f"))).await;
+    assert_eq!(jobs(other.ask(Command::Dump).await), []);
+}
+
+#[tokio::test]
+async fn a_client_ends_the_server_only_where_it_may() {
+    let server = Running::start().await;
+    let mut client = server.client().await;
+    assert_eq!(client.ask(Command::Shutdown).await, Command::NoWorker);
+    server.stop().await;
+
+    let server = Running::with_options(ServerOptions { remote_shutdown: true, ..ServerOptions::default() }).await;
+    let mut client = server.client().await;
+    client.send(Command::Shutdown).await;
+    tokio::time::timeout(PATIENCE, server.server.shutdown_requested()).await.unwrap();
+    server.stop().await;
+    client.is_closed().await;
+}
+
+struct Auth {
+    dir: tempfile::TempDir,
+    server: Running,
+}
+
+impl Auth {
+    async fn start(text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("identities");
+        std::fs::write(&path, text).unwrap();
+        let auth = Some(AuthFile::read(&path).unwrap());
+        let options = ServerOptions { auth, remote_shutdown: true, ..ServerOptions::default() };
+        Self { dir, server: Running::with_options(options).await }
+    }
+
+    fn change(&self, text: &str) {
+        std::fs::write(self.dir.path().join("identities"), text).unwrap();
+    }
+
+    async fn client(&self, name: &'static str, token: &'static str) -> Peer {
+        let (name, token) = (Bytes::from_static(name.as_bytes()), Bytes::from_static(token.as_bytes()));
+        Peer::connect(&self.server.endpoint, Registration::AuthClient { name, token }).await
+    }
+
+    async fn worker(&self, name: &'static str, token: &'static str) -> Peer {
+        let (name, token) = (Bytes::from_static(name.as_bytes()), Bytes::from_static(token.as_bytes()));
+        Peer::connect(&self.server.endpoint, Registration::AuthWorker { name, token }).await
+    }
+}
+
+#[tokio::test]
+async fn only_an_admin_changes_settings_ends_the_server_and_sees_every_job() {
+    let auth = Auth::start("client c tc f\nworker w tw f\nadmin a ta x\n").await;
+    let set = || Command::ConfigSet { key: Bytes::from_static(b"timeout"), value: 7 };
+    let mut admin = auth.client("a", "ta").await;
+    for func in ["f", "g"] {
+        admin.submit(later(func, "a")).await;
+    }
+    for mut peer in [auth.client("c", "tc").await, auth.worker("w", "tw").await] {
+        assert_eq!(peer.ask(set()).await, Command::NoWorker);
+        assert_eq!(peer.ask(Command::Shutdown).await, Command::NoWorker);
+        assert_eq!(jobs(peer.ask(Command::Dump).await), [later("f", "a")]);
+    }
+    assert_eq!(jobs(admin.ask(Command::Dump).await), [later("f", "a"), later("g", "a")]);
+    admin.ok(set()).await;
+    admin.send(Command::Shutdown).await;
+    tokio::time::timeout(PATIENCE, auth.server.server.shutdown_requested()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_that_loses_a_func_is_given_no_more_of_its_jobs() {
+    let auth = Auth::start("worker w tw f,g\nadmin a ta x\n").await;
+    let (mut worker, mut admin) = (auth.worker("w", "tw").await, auth.client("a", "ta").await);
+    for func in ["f", "g"] {
+        worker.ok(Command::CanDo(Bytes::copy_from_slice(func.as_bytes()))).await;
+    }
+    worker.grab().await;
+    // A version with a mistake in it changes nothing.
+    auth.change("worker w tw\n");
+    tokio::time::sleep(A_WHILE * 10).await;
+    admin.submit(job("f", "a")).await;
+    let given = worker.accept().await;
+    auth.change("worker w tw g\nadmin a ta x\n");
+    while auth.server.status("f").await.workers > 0 {
+        tokio::time::sleep(A_WHILE).await;
+    }
+    // What it has it may end.
+    worker.done(&given).await;
+    assert_eq!(auth.server.status("f").await.jobs, 0);
+    worker.grab().await;
+    admin.submit(job("f", "b")).await;
+    worker.gets_nothing().await;
+    admin.submit(job("g", "c")).await;
+    assert_eq!(worker.accept().await.key, key("g", "c"));
+}
+
+/// `pusher serve` has clients and workers of its own.
+#[tokio::test]
+async fn who_is_in_the_servers_process_needs_no_identity() {
+    let auth = Auth::start("admin a ta x\n").await;
+    let mut inside = Peer::connect(&auth.server.server.handle().connector(), Registration::Worker).await;
+    let mut outside = auth.server.client().await;
+    assert_eq!(outside.ask(Command::Ping).await, Command::NoWorker);
+    inside.ok(Command::CanDo(Bytes::from_static(b"f"))).await;
+    auth.change("admin a ta x # changed\nadmin b tb x\n");
+    let mut admin = auth.client("b", "tb").await;
+    while admin.ask(Command::Ping).await != Command::Pong {
+        tokio::time::sleep(A_WHILE).await;
+    }
+    admin.submit(job("f", "a")).await;
+    inside.take().await;
+}
