@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use periodic::{Answer, Endpoint, Handler, Job, JobKey, Worker, WorkerOptions};
+use periodic::{Answer, Endpoint, Handler, Job, JobKey, Work, Worker, WorkerOptions};
 use pusher_tests::command::{command, finish};
 use pusher_tests::metrics::Metrics;
 use pusher_tests::process::Pusher;
 use pusher_tests::queue::client;
 use pusher_tests::rest::Rest;
+use pusher_tests::soak::Random;
+use pusher_tests::soak::periodic_kill::PeriodicKill;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +28,7 @@ struct Slow(mpsc::UnboundedSender<Job>);
 
 #[async_trait]
 impl Handler for Slow {
-    async fn run(&self, job: Job) -> Answer {
+    async fn run(&self, job: Job, _work: Work) -> Answer {
         self.0.send(job).unwrap();
         // Long enough for the server to be told to stop meanwhile, on a machine that is not slow beyond measure; if it
         // is, the test proves less and does not fail.
@@ -115,4 +117,12 @@ async fn operators_are_told_how_it_is() {
         assert!(documented.contains(&format!("`{name}`")), "docs/operate.md does not tell of {name}");
     }
     assert!(server.stop().await.success());
+}
+
+/// The long form is `cargo xtask soak periodic-kill`.
+#[tokio::test]
+async fn nothing_accepted_is_lost_and_nothing_done_runs_again_however_often_it_is_killed() {
+    let killed = PeriodicKill::with(10).killed(&mut Random::new(1)).await;
+    println!("{killed:?}");
+    assert!(killed.accepted >= 100 && killed.confirmed >= 100, "{killed:?}");
 }
