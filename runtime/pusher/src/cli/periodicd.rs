@@ -18,6 +18,10 @@ pub(crate) struct PeriodicdArgs {
     /// Keep jobs in memory only: they end with the process.
     #[arg(long, env = "PUSHER_MEMORY")]
     memory: bool,
+    /// Who may do what: lines of `client|worker|admin NAME TOKEN FUNC,FUNC`, followed as they change [default: everybody
+    /// may do everything]
+    #[arg(long, env = "PUSHER_AUTH_FILE", value_name = "FILE")]
+    auth_file: Option<PathBuf>,
     /// Where /livez, /readyz and /metrics listen [default: nowhere]
     #[arg(long, env = "PUSHER_ADMIN", value_name = "HOST:PORT")]
     admin: Option<String>,
@@ -45,6 +49,7 @@ impl From<PeriodicdArgs> for PeriodicdSettings {
             listen: args.listen,
             work_dir: args.work_dir,
             memory: args.memory.then_some(true),
+            auth_file: args.auth_file,
             admin: args.admin,
             map_size: args.map_size,
             max_payload: args.max_payload,

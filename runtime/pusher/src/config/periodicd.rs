@@ -25,6 +25,7 @@ pub struct PeriodicdSettings {
     pub listen: Vec<String>,
     pub work_dir: Option<PathBuf>,
     pub memory: Option<bool>,
+    pub auth_file: Option<PathBuf>,
     pub admin: Option<String>,
     pub map_size: Option<u64>,
     pub max_payload: Option<Bytes>,
@@ -53,6 +54,8 @@ pub struct PeriodicdConfig {
     pub listen: Vec<Endpoint>,
     /// Where jobs are kept.
     pub keep: Keep,
+    /// The file of identities; `None`: everybody may do everything.
+    pub auth_file: Option<PathBuf>,
     /// Where the operator listener listens, `host:port`; `None`: there is none.
     pub admin: Option<String>,
     /// How the server behaves.
@@ -97,8 +100,9 @@ impl PeriodicdConfig {
         Ok(Self {
             listen: listen.iter().map(|url| endpoint("--listen", url)).collect::<Result<_, _>>()?,
             keep,
+            auth_file: said.auth_file.or(file.auth_file),
             admin: said.admin.or(file.admin).map(|admin| host_port("--admin", admin)).transpose()?,
-            options: ServerOptions { max_payload, settings, ..defaults },
+            options: ServerOptions { max_payload, settings, remote_shutdown: true, ..defaults },
         })
     }
 }
@@ -125,7 +129,7 @@ mod tests {
         let config = resolve(PeriodicdSettings::default(), "").unwrap();
         assert_eq!(config.listen, [DEFAULT_PERIODIC.parse().unwrap()]);
         assert_eq!(config.keep, Keep::Disk { work_dir: ".".into(), map_size: 256 << 30 });
-        assert_eq!((config.admin, config.options.settings), (None, Settings::default()));
+        assert_eq!((config.admin, config.auth_file, config.options.settings), (None, None, Settings::default()));
     }
 
     #[test]
