@@ -60,7 +60,12 @@ impl Line {
 
     /// Asks, and wants this answer.
     pub(super) fn ask(&mut self, command: Command, wanted: &Command) -> io::Result<()> {
-        self.send([0; 4], command)?;
+        self.ask_as([0; 4], command, wanted)
+    }
+
+    /// As [`Self::ask`], under a msgid that is not of no account.
+    pub(super) fn ask_as(&mut self, msgid: MsgId, command: Command, wanted: &Command) -> io::Result<()> {
+        self.send(msgid, command)?;
         self.flush()?;
         match self.next()?.command {
             answer if answer == *wanted => Ok(()),
