@@ -15,6 +15,7 @@ mod hostile;
 mod kill;
 mod languages;
 mod metrics;
+mod periodicd;
 mod refusals;
 mod reload;
 mod search;

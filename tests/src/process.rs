@@ -18,9 +18,9 @@ pub struct Pusher {
     lines: Lines<BufReader<ChildStdout>>,
     /// What it said on standard error, line by line; errors only, unless the environment says more.
     log: watch::Receiver<Vec<String>>,
-    /// Where the REST API is, `http://127.0.0.1:PORT`; empty for a worker.
+    /// Where the REST API is, `http://127.0.0.1:PORT`; empty where there is none.
     pub api: String,
-    /// Where the Periodic server is, as a URL; empty for a worker.
+    /// Where the Periodic server is, as a URL, the last one if there are several; empty for a worker.
     pub periodic: String,
     /// Where the operator listener is.
     pub admin: String,
@@ -65,6 +65,20 @@ impl Pusher {
         let senders = senders.to_string_lossy();
         let args = ["worker", "--senders", &senders, "--periodic", &server.periodic, "--api", &server.api];
         Self::start(&[&args[..], &["--admin", "127.0.0.1:0"]].concat(), &[]).await
+    }
+
+    /// `pusher periodicd` on a free port, with `keep` saying where its jobs are (`--work-dir DIR` or `--memory`); and
+    /// an operator listener.
+    ///
+    /// # Errors
+    /// If it does not become ready.
+    pub async fn periodicd(keep: &[&str]) -> Result<Self, String> {
+        let mut args = vec!["periodicd", "--admin", "127.0.0.1:0"];
+        if !keep.contains(&"--listen") {
+            args.extend(["--listen", "tcp://127.0.0.1:0"]);
+        }
+        args.extend(keep);
+        Self::start(&args, &[]).await
     }
 
     /// Any `pusher` command that prints `ready` when it is.
@@ -165,6 +179,18 @@ impl Pusher {
         if !sent.success() {
             return Err(format!("kill -TERM {pid} ended with {sent}"));
         }
+        self.wait().await
+    }
+
+    /// How it ended by itself.
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub async fn ended(mut self) -> ExitStatus {
+        self.wait().await.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    async fn wait(&mut self) -> Result<ExitStatus, String> {
         let ended = timeout(PATIENCE + Duration::from_secs(15), self.child.wait()).await;
         ended.map_err(|_| "pusher did not stop")?.map_err(|e| format!("waiting for pusher: {e}"))
     }

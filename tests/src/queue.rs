@@ -24,10 +24,18 @@ pub async fn workers(server: &Pusher, func: &str) -> u64 {
     status(server, func).await.map_or(0, |line| line.workers)
 }
 
+/// A client of a Periodic server.
+///
+/// # Panics
+/// If `url` is no address: this is for tests.
+#[must_use]
+pub fn client(url: &str) -> Client {
+    let endpoint: Endpoint = url.parse().unwrap_or_else(|e| panic!("{url}: {e}"));
+    Client::new(Arc::new(endpoint), ClientOptions::default())
+}
+
 async fn status(server: &Pusher, func: &str) -> Option<FuncStatus> {
-    let endpoint: Endpoint = server.periodic.parse().unwrap_or_else(|e| panic!("{}: {e}", server.periodic));
-    let client = Client::new(Arc::new(endpoint), ClientOptions::default());
-    let status = client.status().await.unwrap_or_else(|e| panic!("STATUS: {e}"));
+    let status = client(&server.periodic).status().await.unwrap_or_else(|e| panic!("STATUS: {e}"));
     status.into_iter().find(|line| line.func == func.as_bytes())
 }
 

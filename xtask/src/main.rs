@@ -40,6 +40,7 @@ cargo xtask VERB
     hostile          what a sender delivers while another one misbehaves
     startup          two hundred senders loaded
     deliver          messages delivered a second, from end to end
+    periodic         the Periodic server alone: jobs submitted and done a second, RUN_JOB, memory of ten million jobs
 ";
 
 fn main() -> ExitCode {

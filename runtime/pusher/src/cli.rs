@@ -3,6 +3,7 @@
 
 pub(crate) mod api;
 pub(crate) mod periodic;
+pub(crate) mod periodicd;
 pub(crate) mod push;
 pub(crate) mod pushers;
 pub(crate) mod sender;
@@ -13,8 +14,9 @@ use clap::{Args, Parser, Subcommand};
 use pusher::config::{LimitSettings, LinkSettings, ServeSettings, SigningSettings, WorkSettings};
 use pusher::core::signing::Secret;
 
-use self::periodic::{LinkArgs, PeriodicArgs};
 use api::SigningArgs;
+use periodic::{LinkArgs, PeriodicArgs};
+use periodicd::PeriodicdArgs;
 use push::{CancelArgs, PushArgs, PushallArgs};
 use pushers::PushersArgs;
 use sender::SenderCommand;
@@ -27,7 +29,7 @@ pub(crate) struct Cli {
     #[arg(long, global = true, env = "PUSHER_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// What to log, as a level or as tracing directives ("info,pusher_worker=debug"). Logs go to standard error
-    /// [default: info for serve and worker, warn for the others]
+    /// [default: info for serve, worker and periodicd, warn for the others]
     #[arg(long, global = true, env = "PUSHER_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,
     #[command(subcommand)]
@@ -40,6 +42,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Takes jobs from a Periodic server and runs the senders in a directory.
     Worker(WorkArgs),
+    /// The Periodic server alone, for workers and clients of your own.
+    Periodicd(PeriodicdArgs),
     /// Pushes one message to one recipient.
     #[command(after_help = "Examples:
   pusher push sendmail lupino '{\"subject\": \"Welcome\", \"text\": \"Hello {{.NickName}}\"}'

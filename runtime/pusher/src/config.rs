@@ -5,6 +5,7 @@ mod keys;
 mod limits;
 mod link;
 mod pair;
+mod periodicd;
 mod signing;
 
 use std::path::{Path, PathBuf};
@@ -22,8 +23,9 @@ use url::Url;
 pub use self::api::{ApiConfig, ApiSettings, ClientSettings};
 pub use self::keys::KeySettings;
 pub use self::limits::LimitSettings;
-pub use self::link::{Link, LinkSettings, PeriodicConfig, PeriodicSettings, TlsFiles, Token};
+pub use self::link::{Link, LinkError, LinkSettings, PeriodicConfig, PeriodicSettings, TlsFiles, Token};
 use self::pair::OnePair;
+pub use self::periodicd::{Keep, PeriodicdConfig, PeriodicdSettings};
 pub use self::signing::SigningSettings;
 pub use crate::http::Connections;
 
@@ -88,6 +90,9 @@ pub struct File {
     /// For `pusher worker`.
     #[serde(default)]
     pub worker: WorkSettings,
+    /// For `pusher periodicd`.
+    #[serde(default)]
+    pub periodicd: PeriodicdSettings,
     /// For the commands that are clients of the REST API.
     #[serde(default)]
     pub client: ClientSettings,
@@ -302,15 +307,12 @@ impl ServeConfig {
             }
         };
         let Link { tls: periodic_tls, identity } = match &periodic {
-            PeriodicChoice::Embedded(endpoint) => Link { tls: Link::listening(link, endpoint)?, identity: None },
+            PeriodicChoice::Embedded(endpoint) => {
+                Link { tls: Link::listening(link, std::slice::from_ref(endpoint))?, identity: None }
+            }
             PeriodicChoice::External(endpoint) => Link::dialling(link, endpoint)?,
         };
-        let map_gib = said.map_size.or(file.map_size).unwrap_or(DEFAULT_MAP_GIB);
-        let map_size = map_gib.checked_mul(GIB).filter(|bytes| *bytes > 0).ok_or_else(|| ConfigError::Value {
-            name: "--map-size",
-            value: map_gib.to_string(),
-            reason: "give a whole number of GiB, at least 1".into(),
-        })?;
+        let map_size = map_size(said.map_size.or(file.map_size))?;
         let (senders, hooks) = (said.senders.or(file.senders), said.hooks.or(file.hooks));
         if senders.is_none() && hooks.is_some() {
             let reason = "--hooks needs the directory with their component, hook.wasm; name it, or leave --hooks out";
@@ -388,6 +390,16 @@ fn host_port(name: &'static str, said: String) -> Result<String, ConfigError> {
         Some((_, port)) if port.parse::<u16>().is_ok() => Ok(bare.to_owned()),
         _ => Err(ConfigError::Value { name, value: said, reason: "give HOST:PORT, as in localhost:6000".into() }),
     }
+}
+
+/// So many GiB, in bytes.
+fn map_size(said: Option<u64>) -> Result<u64, ConfigError> {
+    let gib = said.unwrap_or(DEFAULT_MAP_GIB);
+    gib.checked_mul(GIB).filter(|bytes| *bytes > 0).ok_or_else(|| ConfigError::Value {
+        name: "--map-size",
+        value: gib.to_string(),
+        reason: "give a whole number of GiB, at least 1".into(),
+    })
 }
 
 fn prefix(said: Option<String>) -> Result<Prefix, ConfigError> {

@@ -15,7 +15,7 @@
 //! | [`client`] | a typed client of the REST API |
 //! | [`adapters`] | a Periodic server or client as the queue |
 //! | [`operator`], [`metrics`] | what a monitoring system asks, as a `Router` |
-//! | [`serve`], [`work`] | what `pusher serve` and `pusher worker` do, callable |
+//! | [`serve`], [`work`], [`periodicd`] | what the commands of these names do, callable (`work`: `pusher worker`) |
 
 pub use periodic;
 pub use pusher_api as api;
@@ -32,6 +32,7 @@ mod http;
 pub mod metrics;
 mod open_files;
 pub mod operator;
+pub mod periodicd;
 pub mod senders;
 pub mod serve;
 pub mod shutdown;

@@ -11,8 +11,8 @@ use cli::api::ApiArgs;
 use cli::{Cli, Command};
 use commands::sender::lines::Lines;
 use commands::{CommandError, Context, cancel, periodic, push, pushall, pushers, sender};
-use pusher::config::{self, ApiConfig, ConfigError, PeriodicConfig, ServeConfig, WorkConfig};
-use pusher::{serve, shutdown, work};
+use pusher::config::{self, ApiConfig, ConfigError, PeriodicConfig, PeriodicdConfig, ServeConfig, WorkConfig};
+use pusher::{periodicd, serve, shutdown, work};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -55,6 +55,10 @@ fn run(cli: Cli, lines: Lines) -> Result<(), Failure> {
         Command::Worker(args) => {
             let config = WorkConfig::resolve(args.into(), file)?;
             until_told(|stop| work::run(config, stop, print))
+        }
+        Command::Periodicd(args) => {
+            let config = PeriodicdConfig::resolve(args.into(), file)?;
+            until_told(|stop| periodicd::run(config, stop, print))
         }
         Command::Push(args) => ask(&args.api.clone(), file, async |context| push::run(context, args).await),
         Command::Pushall(args) => ask(&args.api.clone(), file, async |context| pushall::run(context, args).await),
@@ -105,7 +109,7 @@ fn print(line: &str) {
 
 /// Sets the log up. What senders write goes to `lines` as well, for the one command that reports it.
 fn log(cli: &Cli, lines: &Lines) -> Result<(), Failure> {
-    let serves = matches!(cli.command, Command::Serve(_) | Command::Worker(_));
+    let serves = matches!(cli.command, Command::Serve(_) | Command::Worker(_) | Command::Periodicd(_));
     let filter = cli.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
     let filter = EnvFilter::try_new(filter)
         .map_err(|e| CommandError::Usage(format!("--log {filter:?} is not a filter: {e}")))?;

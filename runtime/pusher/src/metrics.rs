@@ -5,6 +5,7 @@
 //! (senders, routes, outcomes), never what a client or a sender can make up, so that the number of series is bounded.
 
 mod page;
+pub(crate) mod periodicd;
 pub(crate) mod process;
 pub(crate) mod senders;
 pub(crate) mod server;

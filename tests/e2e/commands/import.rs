@@ -116,11 +116,11 @@ async fn an_import_that_is_told_to_stop_finishes_what_it_began_and_says_how_far_
     let mut child = command::command(&args).stdin(std::process::Stdio::piped()).spawn().unwrap();
     // Standard input stays open: only the signal can end this.
     let mut stdin = child.stdin.take().unwrap();
-    // Ten batches are sorted and sent together; the rest of these lines waits for more.
-    stdin.write_all(numbered(0..25).as_bytes()).await.unwrap();
-    until("twenty lines to be imported", async || {
+    // Thirty batches are sorted and sent together; the rest of these lines waits for more.
+    stdin.write_all(numbered(0..75).as_bytes()).await.unwrap();
+    until("sixty lines to be imported", async || {
         let list = house.run(&["pushers", "list", "--size", "100", "--json"]).await.ok();
-        (list.lines().count() >= 20).then_some(())
+        (list.lines().count() > 59).then_some(())
     })
     .await;
     let pid = child.id().unwrap().to_string();
@@ -129,8 +129,8 @@ async fn an_import_that_is_told_to_stop_finishes_what_it_began_and_says_how_far_
     drop(stdin);
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert_eq!(stdout, "20 lines: 20 created, 0 changed, 0 unchanged, 0 failed.\n");
-    assert!(stderr.contains("told to stop") && stderr.contains("every line up to 20 is done"), "{stderr}");
+    assert_eq!(stdout, "60 lines: 60 created, 0 changed, 0 unchanged, 0 failed.\n");
+    assert!(stderr.contains("told to stop") && stderr.contains("every line up to 60 is done"), "{stderr}");
 }
 
 #[tokio::test]
@@ -139,14 +139,14 @@ async fn an_import_whose_server_goes_away_says_how_far_it_is() {
     let args = ["pushers", "import", "-", "--format", "jsonl", "--batch", "1", "--api", &house.server.api];
     let mut child = command::command(&args).stdin(std::process::Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(numbered(0..15).as_bytes()).await.unwrap();
+    stdin.write_all(numbered(0..45).as_bytes()).await.unwrap();
     until("a line to be imported", async || {
         let list = house.run(&["pushers", "list", "--json"]).await.ok();
         (list.lines().count() >= 1).then_some(())
     })
     .await;
     house.server.kill().await;
-    drop(stdin.write_all(numbered(15..50).as_bytes()).await);
+    drop(stdin.write_all(numbered(45..150).as_bytes()).await);
     drop(stdin);
     let output = child.wait_with_output().await.unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();

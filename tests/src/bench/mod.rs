@@ -9,6 +9,7 @@ pub mod hostile;
 pub mod http;
 pub mod inflight;
 pub mod load;
+pub mod periodic;
 pub mod pushers;
 pub mod sandbox;
 pub mod search;

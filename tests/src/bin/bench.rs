@@ -3,14 +3,16 @@
 use std::process::ExitCode;
 
 use pusher_tests::bench::load::BareRoute;
-use pusher_tests::bench::{Figure, accept, bulk, deliver, hostile, http, inflight, pushers, sandbox, search, startup};
+use pusher_tests::bench::{
+    Figure, accept, bulk, deliver, hostile, http, inflight, periodic, pushers, sandbox, search, startup,
+};
 
 /// As the server has it, so that the load and the baseline are not the slower for another one.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 10] =
-    ["accept", "pushers", "bulk", "search", "sandbox", "http", "inflight", "hostile", "startup", "deliver"];
+const NAMES: [&str; 11] =
+    ["accept", "pushers", "bulk", "search", "sandbox", "http", "inflight", "hostile", "startup", "deliver", "periodic"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -41,6 +43,7 @@ async fn main() -> ExitCode {
             "inflight" => inflight::run().await,
             "hostile" => hostile::run().await,
             "startup" => startup::run().await,
+            "periodic" => periodic::run().await,
             _ => deliver::run().await,
         };
         match figures {

@@ -35,7 +35,7 @@ impl Source for Server {
         let samples = kinds.map(|(kind, count)| (vec![("kind", kind.to_owned())], count));
         let help = "How many messages were accepted: to one recipient, to all, and to one as a part of the latter.";
         page.counter("pusher_pushes_accepted_total", help, samples);
-        self.store(page);
+        show_store(&self.store, page);
         if let Some(jobs) = &self.jobs {
             jobs.show(page).await;
         }
@@ -60,23 +60,24 @@ impl Server {
         let help = "How long answers of the API took.";
         page.times("pusher_http_request_duration_seconds", help, times.collect::<Vec<_>>());
     }
+}
 
-    fn store(&self, page: &mut Page) {
-        match self.store.map_use() {
-            Ok(map) => {
-                let help = "How much the database holds; freed pages of its file do not count.";
-                page.gauge("pusher_store_used_bytes", help, [(vec![], map.used)]);
-                let help = "How large the database may grow; at nine tenths it takes no more.";
-                page.gauge("pusher_store_map_bytes", help, [(vec![], map.size)]);
-            }
-            Err(error) => tracing::debug!(%error, "how much of the database's map is used cannot be told"),
+/// What a store holds, and how it commits.
+pub(crate) fn show_store(store: &Store, page: &mut Page) {
+    match store.map_use() {
+        Ok(map) => {
+            let help = "How much the database holds; freed pages of its file do not count.";
+            page.gauge("pusher_store_used_bytes", help, [(vec![], map.used)]);
+            let help = "How large the database may grow; at nine tenths it takes no more.";
+            page.gauge("pusher_store_map_bytes", help, [(vec![], map.size)]);
         }
-        let commits = self.store.commits();
-        let help = "How many changes of jobs and recipients shared a commit.";
-        page.sizes("pusher_store_commit_operations", help, commits.operations);
-        let help = "How long commits took, the carrying out of what was committed included.";
-        page.times("pusher_store_commit_duration_seconds", help, [(vec![], commits.times)]);
+        Err(error) => tracing::debug!(%error, "how much of the database's map is used cannot be told"),
     }
+    let commits = store.commits();
+    let help = "How many changes of jobs and recipients shared a commit.";
+    page.sizes("pusher_store_commit_operations", help, commits.operations);
+    let help = "How long commits took, the carrying out of what was committed included.";
+    page.times("pusher_store_commit_duration_seconds", help, [(vec![], commits.times)]);
 }
 
 /// The jobs of the embedded Periodic server.
@@ -101,7 +102,7 @@ impl Jobs {
         Self { handle, prefix, known: Mutex::default() }
     }
 
-    async fn show(&self, page: &mut Page) {
+    pub(crate) async fn show(&self, page: &mut Page) {
         let counts = self.count(self.handle.status().await);
         let each = |value: fn(&Counts) -> u64| {
             counts.iter().map(move |(func, counts)| (vec![("func", func.clone())], value(counts))).collect::<Vec<_>>()

@@ -1,0 +1,99 @@
+//! `periodic`: the Periodic server alone (`pusher periodicd`, a process of its own), over TCP on loopback, with workloads
+//! of 100 bytes.
+//!
+//! The load is written by hand on blocking sockets with the codec of `periodic::wire` ([`line`]), because this crate's
+//! client and worker would take as much of the two cores as the server. Rates are medians of several measurements, each
+//! right behind one of its baseline. What the cases are asked to reach:
+//!
+//! | case | asked |
+//! | --- | --- |
+//! | `submit-pipelined` | 0.7 of the store alone, 80,000/s |
+//! | `submit-single` | 1.3 times a commit of the store alone |
+//! | `drain` | 0.4 of the store alone, 40,000/s |
+//! | `submit-and-work` | 0.25 of the store alone, 25,000/s |
+//! | `run-job-p50` | 300 µs in memory; a commit and 300 µs with a database |
+//! | `memory-1m`, `memory-10m` | 200 MiB, 1 GiB |
+
+mod cases;
+mod line;
+mod memory;
+mod store;
+
+use std::io;
+use std::path::Path;
+
+use bytes::Bytes;
+use periodic::{Job, JobKey};
+
+use super::Figure;
+use crate::process::Pusher;
+
+/// How often a rate is measured.
+const TIMES: usize = 3;
+/// Jobs in `submit-pipelined`: enough that entries of the store's indexes are moved to the disk meanwhile.
+const SUBMITS: usize = 400_000;
+/// Jobs in `drain` and in `submit-and-work`.
+const JOBS: usize = 100_000;
+/// Requests in a case that has one at a time.
+const SINGLES: usize = 2_000;
+
+/// Runs the benchmark.
+///
+/// # Errors
+/// If a process does not start, or something is not answered as it should be.
+pub async fn run() -> io::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    let puts = || aside(|| store::puts_per_second(SUBMITS));
+    let finishes = || aside(|| store::finishes_per_second(JOBS));
+    figures.push(rate("submit-pipelined", "job/s", puts, cases::submit_pipelined).await?);
+    figures.push(rate("drain", "job/s", finishes, cases::drain).await?);
+    let puts = || aside(|| store::puts_per_second(JOBS));
+    figures.push(rate("submit-and-work", "job/s", puts, cases::submit_and_work).await?);
+    let commits = || aside(|| store::micros_per_commit(SINGLES));
+    figures.push(rate("submit-single", "µs", commits, cases::submit_single).await?);
+    figures.push(rate("run-job-durable-p50", "µs", commits, async || cases::run_job(true).await).await?);
+    let ping = async || cases::ping().await;
+    figures.push(rate("run-job-p50", "µs", ping, async || cases::run_job(false).await).await?);
+    figures.extend(memory::run().await?);
+    Ok(figures)
+}
+
+/// Measures the baseline and the case in turn.
+async fn rate<B: Future<Output = io::Result<f64>>, V: Future<Output = io::Result<f64>>>(
+    case: &str,
+    unit: &'static str,
+    baseline: impl Fn() -> B,
+    value: impl Fn() -> V,
+) -> io::Result<Figure> {
+    let (mut baselines, mut values) = (Vec::new(), Vec::new());
+    for _ in 0..TIMES {
+        baselines.push(baseline().await?);
+        values.push(value().await?);
+    }
+    let beside = if case == "run-job-p50" { "PING" } else { "the store alone" };
+    let (value, baseline) = (median(values), median(baselines));
+    Ok(Figure { bench: "periodic", case: case.into(), value, unit, baseline, beside })
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or_default()
+}
+
+/// Runs what blocks.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// `pusher periodicd` on a free port of loopback, with a database in `dir` or without one.
+async fn server(dir: Option<&Path>) -> io::Result<Pusher> {
+    let dir = dir.map(|dir| dir.to_string_lossy().into_owned());
+    let keep = dir.as_deref().map_or_else(|| vec!["--memory"], |dir| vec!["--work-dir", dir]);
+    Pusher::periodicd(&keep).await.map_err(io::Error::other)
+}
+
+/// Job number `n`, with a workload of 100 bytes, due at once.
+fn job(n: usize) -> Job {
+    let key = JobKey { func: Bytes::from_static(b"bench"), name: Bytes::from(format!("job number {n}")) };
+    Job { key, workload: Bytes::from_static(&[b'x'; 100]), sched_at: 0, count: 0, timeout: 0 }
+}
