@@ -84,3 +84,21 @@ async fn files_and_flags_that_do_not_fit_are_refused_by_name() {
         run(&serve(&[&["--periodic-listen", "tls://127.0.0.1:0"], &strs(&mixed)[..]].concat()), b"").await.fails(1);
     assert!(mixed.contains("other.key") && mixed.contains("give the key it was made for"), "{mixed}");
 }
+
+#[tokio::test]
+async fn periodicd_listens_with_tls_and_without_and_ends_when_it_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    certificates(dir.path(), &["127.0.0.1"]);
+    let ours = flags(dir.path(), "127.0.0.1");
+    let socket = format!("unix://{}/p.sock", dir.path().display());
+    let listen = ["periodicd", "--memory", "--listen", &socket, "--listen", "tls://127.0.0.1:0"];
+    // Without the authority for clients, who then need no certificate.
+    let server = Pusher::start(&[&listen[..], &strs(&ours[..4])].concat(), &[]).await.unwrap();
+    let ask =
+        async |address: &str, words: &[&str]| run(&[&["periodic", "--periodic", address], words].concat(), b"").await;
+    ask(&socket, &["submit", "f", "plain"]).await.ok();
+    let status = ask(&server.periodic, &["status", "--json", "--periodic-ca", &ours[5]]).await.ok();
+    assert!(status.contains("\"func\":\"f\""), "{status}");
+    assert_eq!(ask(&socket, &["shutdown"]).await.ok(), format!("{socket} ends.\n"));
+    assert!(server.ended().await.success());
+}

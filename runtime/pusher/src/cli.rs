@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand};
 use pusher::config::{LimitSettings, LinkSettings, ServeSettings, SigningSettings, WorkSettings};
 use pusher::core::signing::Secret;
 
-use self::periodic::{LinkArgs, PeriodicArgs};
 use api::SigningArgs;
+use periodic::{LinkArgs, PeriodicArgs};
 use periodicd::PeriodicdArgs;
 use push::{CancelArgs, PushArgs, PushallArgs};
 use pushers::PushersArgs;

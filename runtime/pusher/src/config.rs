@@ -23,7 +23,7 @@ use url::Url;
 pub use self::api::{ApiConfig, ApiSettings, ClientSettings};
 pub use self::keys::KeySettings;
 pub use self::limits::LimitSettings;
-pub use self::link::{Link, LinkSettings, PeriodicConfig, PeriodicSettings, TlsFiles, Token};
+pub use self::link::{Link, LinkError, LinkSettings, PeriodicConfig, PeriodicSettings, TlsFiles, Token};
 use self::pair::OnePair;
 pub use self::periodicd::{Keep, PeriodicdConfig, PeriodicdSettings};
 pub use self::signing::SigningSettings;
@@ -307,7 +307,9 @@ impl ServeConfig {
             }
         };
         let Link { tls: periodic_tls, identity } = match &periodic {
-            PeriodicChoice::Embedded(endpoint) => Link { tls: Link::listening(link, endpoint)?, identity: None },
+            PeriodicChoice::Embedded(endpoint) => {
+                Link { tls: Link::listening(link, std::slice::from_ref(endpoint))?, identity: None }
+            }
             PeriodicChoice::External(endpoint) => Link::dialling(link, endpoint)?,
         };
         let map_size = map_size(said.map_size.or(file.map_size))?;

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use periodic::transport::BindError;
 use periodic::{
-    AuthFile, AuthFileError, Handle, JobStore, JobStoreError, Listener, MemoryStore, Server, ServerOptions, SystemClock,
+    AuthFile, AuthFileError, Handle, JobStore, JobStoreError, MemoryStore, Server, ServerOptions, SystemClock,
 };
 use pusher_store::{OpenError, Store, StoreOptions};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Connections, Keep, PeriodicdConfig};
+use crate::config::{Connections, Keep, LinkError, PeriodicdConfig};
 use crate::http::{ListenError, listen};
 use crate::metrics::periodicd::Periodicd;
 use crate::metrics::process::Process;
@@ -39,7 +38,7 @@ pub enum PeriodicdError {
     },
     /// It cannot listen.
     #[error("--listen: {0}")]
-    Periodic(#[from] BindError),
+    Periodic(#[from] LinkError),
     /// The operator listener cannot listen.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -50,7 +49,7 @@ pub enum PeriodicdError {
 /// # Errors
 /// [`PeriodicdError`], before `ready`.
 pub async fn run(config: PeriodicdConfig, stop: CancellationToken, say: impl Fn(&str)) -> Result<(), PeriodicdError> {
-    let PeriodicdConfig { listen: endpoints, keep, auth_file, admin, options } = config;
+    let PeriodicdConfig { listen: endpoints, tls, keep, auth_file, admin, options } = config;
     let auth = auth_file.as_deref().map(AuthFile::read).transpose()?;
     let admin_listener = match &admin {
         Some(address) => Some(listen("--admin", address).await?),
@@ -58,7 +57,7 @@ pub async fn run(config: PeriodicdConfig, stop: CancellationToken, say: impl Fn(
     };
     let mut listeners = Vec::with_capacity(endpoints.len());
     for endpoint in &endpoints {
-        listeners.push(Listener::bind(endpoint).await?);
+        listeners.push(tls.listen(endpoint).await?);
     }
     let files = open_files::raise_limit();
     let most = Connections { most: options.max_connections, ..Connections::default() }.within(files).most;

@@ -6,10 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use periodic::transport::BindError;
-use periodic::{
-    Client, ClientOptions, Connect, Handle, JobStoreError, Listener, Server, ServerOptions, SystemClock, TlsError,
-};
+use periodic::{Client, ClientOptions, Connect, Handle, JobStoreError, Server, ServerOptions, SystemClock, TlsError};
 use pusher_api::{Gate, Options, RequestCounts};
 use pusher_core::{Queue, Service, Storer};
 use pusher_store::{OpenError, SearchIndex, SearchStatus, Store, StoreOptions};
@@ -20,7 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::{EmbeddedQueue, RemoteQueue};
-use crate::config::{PeriodicChoice, ServeConfig};
+use crate::config::{LinkError, PeriodicChoice, ServeConfig};
 use crate::http::listen;
 use crate::metrics::Source;
 use crate::metrics::process::Process;
@@ -57,9 +54,9 @@ pub enum ServeError {
     },
     /// The Periodic server cannot listen.
     #[error("--periodic-listen: {0}")]
-    Periodic(#[from] BindError),
-    /// The certificates of the Periodic server, or for it, cannot be used.
-    #[error("the Periodic server's TLS: {0}")]
+    Periodic(#[from] LinkError),
+    /// The certificates to reach the Periodic server with cannot be used.
+    #[error("--periodic: {0}")]
     Tls(#[from] TlsError),
     /// An HTTP server cannot listen.
     #[error(transparent)]
@@ -167,10 +164,7 @@ async fn periodic(
 ) -> Result<(Periodic, Arc<dyn Queue>, Arc<dyn Connect>), ServeError> {
     match &config.periodic {
         PeriodicChoice::Embedded(endpoint) => {
-            let listener = match config.periodic_tls.server()? {
-                Some(tls) => Listener::bind_tls(endpoint, tls).await?,
-                None => Listener::bind(endpoint).await?,
-            };
+            let listener = config.periodic_tls.listen(endpoint).await?;
             say(&format!("periodic: {}", listener.endpoint()));
             let server = Server::start(store.clone(), Arc::new(SystemClock), ServerOptions::default())
                 .await

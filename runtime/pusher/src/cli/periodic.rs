@@ -7,20 +7,27 @@ use pusher::config::{LinkSettings, PeriodicSettings, Token};
 
 use crate::commands::time::When;
 
-/// Certificates and the identity.
+/// Certificates.
 #[derive(Args, Clone)]
-pub(crate) struct LinkArgs {
+pub(crate) struct CertArgs {
     /// For tls://: the certificate to show the other side, in PEM, with the intermediate ones behind it. A listener must
     /// have one.
     #[arg(long, global = true, env = "PUSHER_PERIODIC_CERT", value_name = "FILE", help_heading = "Periodic")]
-    periodic_cert: Option<PathBuf>,
+    pub(super) periodic_cert: Option<PathBuf>,
     /// For tls://: the certificate's key, in PEM.
     #[arg(long, global = true, env = "PUSHER_PERIODIC_KEY", value_name = "FILE", help_heading = "Periodic")]
-    periodic_key: Option<PathBuf>,
+    pub(super) periodic_key: Option<PathBuf>,
     /// For tls://: the authorities, in PEM, from which the other side's certificate must be. A listener with it takes
     /// only clients that have one; a client without it trusts the system's authorities.
     #[arg(long, global = true, env = "PUSHER_PERIODIC_CA", value_name = "FILE", help_heading = "Periodic")]
-    periodic_ca: Option<PathBuf>,
+    pub(super) periodic_ca: Option<PathBuf>,
+}
+
+/// Certificates and the identity.
+#[derive(Args, Clone)]
+pub(crate) struct LinkArgs {
+    #[command(flatten)]
+    certs: CertArgs,
     /// Whom to say that we are, to a Periodic server that has an auth file.
     #[arg(long, global = true, env = "PUSHER_IDENTITY_NAME", value_name = "NAME", help_heading = "Periodic")]
     identity_name: Option<String>,
@@ -38,7 +45,8 @@ pub(crate) struct LinkArgs {
 
 impl From<LinkArgs> for LinkSettings {
     fn from(args: LinkArgs) -> Self {
-        let LinkArgs { periodic_cert, periodic_key, periodic_ca, identity_name, identity_token } = args;
+        let LinkArgs { certs: CertArgs { periodic_cert, periodic_key, periodic_ca }, identity_name, identity_token } =
+            args;
         Self { periodic_cert, periodic_key, periodic_ca, identity_name, identity_token }
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use periodic::{ClientTls, Connect, Dialer, Endpoint, Identity, ServerTls, TlsError};
+use periodic::transport::BindError;
+use periodic::{ClientTls, Connect, Dialer, Endpoint, Identity, Listener, ServerTls, TlsError};
 use serde::Deserialize;
 
 use super::{ConfigError, DEFAULT_PERIODIC, File, endpoint};
@@ -131,27 +132,30 @@ impl Link {
             (Some(_), None) => return missing("--identity-token", "a name is of no use without its token"),
             (None, Some(_)) => return missing("--identity-name", "a token is of no use without its name"),
         };
-        Ok(Self { tls: files(periodic_cert, periodic_key, periodic_ca, endpoint)?, identity })
+        let tls = files(periodic_cert, periodic_key, periodic_ca, std::slice::from_ref(endpoint))?;
+        Ok(Self { tls, identity })
     }
 
-    /// For one who listens on `endpoint`.
+    /// For one who listens on `endpoints`.
     ///
     /// # Errors
     /// [`ConfigError`] for what does not belong together.
-    pub(super) fn listening(said: LinkSettings, endpoint: &Endpoint) -> Result<TlsFiles, ConfigError> {
+    pub(super) fn listening(said: LinkSettings, endpoints: &[Endpoint]) -> Result<TlsFiles, ConfigError> {
         let LinkSettings { periodic_cert, periodic_key, periodic_ca, identity_name, .. } = said;
         if let Some(value) = identity_name {
             let reason = "a server of its own needs no identity; leave it out, or name another server with --periodic";
             return Err(ConfigError::Value { name: "--identity-name", value, reason: reason.into() });
         }
-        let tls = files(periodic_cert, periodic_key, periodic_ca, endpoint)?;
-        match (endpoint, &tls.pair) {
-            (Endpoint::Tls { .. }, None) => {
-                missing("--periodic-cert", "a tls:// listener needs a certificate and its key")
-            }
-            _ => Ok(tls),
+        let tls = files(periodic_cert, periodic_key, periodic_ca, endpoints)?;
+        if tls.pair.is_none() && endpoints.iter().any(is_tls) {
+            return missing("--periodic-cert", "a tls:// listener needs a certificate and its key");
         }
+        Ok(tls)
     }
+}
+
+fn is_tls(endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Tls { .. })
 }
 
 fn missing<T>(name: &'static str, reason: &'static str) -> Result<T, ConfigError> {
@@ -162,13 +166,13 @@ fn files(
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
     ca: Option<PathBuf>,
-    endpoint: &Endpoint,
+    endpoints: &[Endpoint],
 ) -> Result<TlsFiles, ConfigError> {
     let given = [("--periodic-cert", &cert), ("--periodic-key", &key), ("--periodic-ca", &ca)];
-    if !matches!(endpoint, Endpoint::Tls { .. })
+    if !endpoints.iter().any(is_tls)
         && let Some((name, Some(path))) = given.into_iter().find(|(_, path)| path.is_some())
     {
-        let reason = format!("certificates are for tls://, and {endpoint} has none");
+        let reason = "certificates are for tls://, and the address is another one".to_owned();
         return Err(ConfigError::Value { name, value: path.display().to_string(), reason });
     }
     let pair = match (cert, key) {
@@ -180,13 +184,24 @@ fn files(
     Ok(TlsFiles { pair, ca })
 }
 
+/// Why a Periodic server cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The address is of no use.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The certificates are of no use.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
 impl TlsFiles {
     /// How a client or a worker connects to `endpoint`. Reads the files.
     ///
     /// # Errors
     /// They cannot be used.
     pub fn connector(&self, endpoint: &Endpoint) -> Result<Arc<dyn Connect>, TlsError> {
-        if !matches!(endpoint, Endpoint::Tls { .. }) {
+        if !is_tls(endpoint) {
             return Ok(Arc::new(endpoint.clone()));
         }
         let pair = self.pair.as_ref().map(|(cert, key)| (cert.as_path(), key.as_path()));
@@ -194,13 +209,18 @@ impl TlsFiles {
         Ok(Arc::new(Dialer::new(endpoint.clone(), tls)))
     }
 
-    /// What a listener shows and wants; `None` without TLS. Reads the files.
+    /// Listens on `endpoint`. Reads the files, if it is one of TLS.
     ///
     /// # Errors
-    /// They cannot be used.
-    pub fn server(&self) -> Result<Option<ServerTls>, TlsError> {
-        let Some((cert, key)) = &self.pair else { return Ok(None) };
-        ServerTls::from_files(cert, key, self.ca.as_deref()).map(Some)
+    /// They cannot be used, or it cannot be listened on.
+    pub async fn listen(&self, endpoint: &Endpoint) -> Result<Listener, LinkError> {
+        match &self.pair {
+            Some((cert, key)) if is_tls(endpoint) => {
+                let tls = ServerTls::from_files(cert, key, self.ca.as_deref())?;
+                Ok(Listener::bind_tls(endpoint, tls).await?)
+            }
+            _ => Ok(Listener::bind(endpoint).await?),
+        }
     }
 }
 
@@ -232,13 +252,13 @@ mod tests {
         assert_eq!(link.tls, TlsFiles { pair: Some(("c".into(), "k".into())), ca: Some("a".into()) });
         let error = refused(Link::dialling(said(Some("c"), None, None), &tls()));
         assert!(error.starts_with("--periodic-key is missing"), "{error}");
-        let error = refused(Link::listening(said(None, Some("k"), None), &tls()));
+        let error = refused(Link::listening(said(None, Some("k"), None), &[tls()]));
         assert!(error.starts_with("--periodic-cert is missing"), "{error}");
-        let plain = "tcp://localhost:5000".parse().unwrap();
+        let plain = ["tcp://localhost:5000".parse().unwrap()];
         let error = refused(Link::listening(said(None, None, Some("a")), &plain));
         assert!(error.starts_with("--periodic-ca \"a\" is not valid: certificates are for tls://"), "{error}");
         assert_eq!(Link::listening(said(None, None, None), &plain).unwrap(), TlsFiles::default());
-        let error = refused(Link::listening(said(None, None, None), &tls()));
+        let error = refused(Link::listening(said(None, None, None), &[plain[0].clone(), tls()]));
         assert!(error.contains("a tls:// listener needs a certificate"), "{error}");
     }
 
@@ -258,7 +278,7 @@ mod tests {
             let error = refused(Link::dialling(alone, &tls()));
             assert!(error.starts_with(missing), "{error}");
         }
-        let error = refused(Link::listening(identity(Some("n"), Some("t")), &tls()));
+        let error = refused(Link::listening(identity(Some("n"), Some("t")), &[tls()]));
         assert!(error.starts_with("--identity-name \"n\" is not valid"), "{error}");
     }
 
