@@ -1,6 +1,7 @@
 //! The commands that are clients of the REST API: the real binary against a real server, as people and scripts use it.
 
 mod import;
+mod periodic;
 mod round_trip;
 mod signed;
 

@@ -126,3 +126,18 @@ async fn components_and_a_sender_in_rust_share_a_worker_and_the_directory_can_ch
     assert!(worker.stop().await.success());
     assert!(server.stop().await.success());
 }
+
+#[tokio::test]
+async fn the_periodic_crates_worker_does_what_its_client_asks() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Pusher::serve(dir.path(), &[]).await;
+    let _worker = Example::start("worker", &[&server.periodic, "shout"]);
+    let known = async || (workers(&server, "shout").await == 1).then_some(());
+    until("the worker", known).await;
+    let mut client = Example::start("client", &[&server.periodic, "shout", "hello there"]);
+    assert_eq!(client.line("meanwhile: ").await, "HELLO");
+    assert_eq!(client.line("meanwhile: ").await, "THERE");
+    assert_eq!(client.line("result: ").await, "HELLO THERE");
+    assert!(client.line("1 jobs, 1 workers").await.starts_with(", the next at "));
+    server.stop().await;
+}

@@ -23,6 +23,7 @@ mod search;
 mod sender_commands;
 mod soak;
 mod startup;
+mod tls;
 mod tutorial;
 
 use pusher_tests::queue;

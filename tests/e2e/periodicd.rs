@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use periodic::{Answer, Endpoint, Handler, Job, JobKey, Work, Worker, WorkerOptions};
+use periodic::{Answer, Client, ClientOptions, Endpoint, Handler, Identity, Job, JobKey, Work, Worker, WorkerOptions};
 use pusher_tests::command::{command, finish};
 use pusher_tests::metrics::Metrics;
 use pusher_tests::process::Pusher;
@@ -28,7 +28,7 @@ struct Slow(mpsc::UnboundedSender<Job>);
 
 #[async_trait]
 impl Handler for Slow {
-    async fn run(&self, job: Job, _work: Work) -> Answer {
+    async fn run(&self, job: Job, _: Work) -> Answer {
         self.0.send(job).unwrap();
         // Long enough for the server to be told to stop meanwhile, on a machine that is not slow beyond measure; if it
         // is, the test proves less and does not fail.
@@ -117,6 +117,33 @@ async fn operators_are_told_how_it_is() {
         assert!(documented.contains(&format!("`{name}`")), "docs/operate.md does not tell of {name}");
     }
     assert!(server.stop().await.success());
+}
+
+#[tokio::test]
+async fn an_auth_file_says_who_may_do_what_and_who_may_end_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("identities");
+    let path = file.to_string_lossy();
+    std::fs::write(&file, "client c tc f\nadmin a ta\n").unwrap();
+    let wrong = command(&["periodicd", "--listen", "tcp://127.0.0.1:0", "--memory", "--auth-file", &path]);
+    let refused = finish(wrong, b"").await.fails(1);
+    assert!(refused.contains("--auth-file: ") && refused.contains("line 2: it has 3 words"), "{refused}");
+
+    std::fs::write(&file, "client c tc f\nadmin a ta x\n").unwrap();
+    let server = Pusher::periodicd(&["--memory", "--auth-file", &path]).await.unwrap();
+    let endpoint: Endpoint = server.periodic.parse().unwrap();
+    let known = |name: &'static str, token: &'static str| {
+        let identity = Some(Identity::new(name, token));
+        Client::new(Arc::new(endpoint.clone()), ClientOptions { identity, ..ClientOptions::default() })
+    };
+    assert!(client(&server.periodic).submit(job("a")).await.is_err());
+    let of_f = known("c", "tc");
+    of_f.submit(job("a")).await.unwrap();
+    let other = JobKey { func: Bytes::from_static(b"g"), ..job("a").key };
+    assert!(of_f.submit(Job { key: other, ..job("a") }).await.is_err());
+    assert!(of_f.shutdown().await.is_err());
+    known("a", "ta").shutdown().await.unwrap();
+    assert!(server.ended().await.success());
 }
 
 /// The long form is `cargo xtask soak periodic-kill`.

@@ -179,6 +179,18 @@ impl Pusher {
         if !sent.success() {
             return Err(format!("kill -TERM {pid} ended with {sent}"));
         }
+        self.wait().await
+    }
+
+    /// How it ended by itself.
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub async fn ended(mut self) -> ExitStatus {
+        self.wait().await.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    async fn wait(&mut self) -> Result<ExitStatus, String> {
         let ended = timeout(PATIENCE + Duration::from_secs(15), self.child.wait()).await;
         ended.map_err(|_| "pusher did not stop")?.map_err(|e| format!("waiting for pusher: {e}"))
     }

@@ -5,13 +5,27 @@
 //!
 //! | to | see |
 //! | --- | --- |
-//! | submit jobs | [`Client`] |
-//! | run jobs | [`Worker`], [`Handler`] |
+//! | submit jobs, wait for results, listen to workers | [`Client`] |
+//! | run jobs, send data meanwhile, take locks | [`Worker`], [`Handler`], [`Work`] |
 //! | keep jobs | [`Server`], [`JobStore`], [`MemoryStore`] |
 //! | say where | [`Endpoint`], [`Listener`], [`Connect`]; with TLS [`ServerTls`], [`ClientTls`] and [`Dialer`] |
+//! | say who | [`Identity`], [`AuthFile`] |
 //! | read and write the bytes | [`wire`] |
 //!
-//! All of it in one process:
+//! What to rely on:
+//!
+//! * A submit that has returned `Ok` is stored, as durably as the server's store is. One that failed tells whether the
+//!   server may have it ([`ClientError::not_taken`]).
+//! * Jobs are unique by func and name ([`JobKey`]). A job is run at least once: again when its worker went away, said
+//!   nothing within the job's timeout, or could not tell its answer. Handlers must bear that.
+//! * Clients and workers connect when they need to, and again, after waits that grow to
+//!   [`ClientOptions::max_backoff`] and are never the same twice. A worker's handlers go on meanwhile, and their answers
+//!   are told until they are confirmed.
+//! * Everything async is cancellation-safe, and every queue is bounded.
+//!
+//! `examples/worker.rs` and `examples/client.rs` are small programs for a server elsewhere.
+//!
+//! //! All of it in one process:
 //!
 //! ```
 //! use std::sync::Arc;

@@ -128,6 +128,18 @@ async fn a_server_that_cannot_be_reached_has_certainly_not_taken_the_job() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_try_again_says_at_once_what_is_wrong() {
+    let options = ClientOptions { retry_connect: false, ..ClientOptions::default() };
+    let client = Client::new(Arc::new(nobody().await), options);
+    for _ in 0..2 {
+        let asked = Instant::now();
+        let error = client.submit(job("f", "a")).await.unwrap_err();
+        assert!(error.not_taken() && error.to_string().contains("refused"), "{error}");
+        assert!(asked.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_says_nothing_or_hangs_up_may_have_taken_the_job() {
     let listener = Listener::bind(&"tcp://127.0.0.1:0".parse().unwrap()).await.unwrap();
     let client = impatient(listener.endpoint());

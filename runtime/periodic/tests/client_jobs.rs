@@ -234,6 +234,9 @@ async fn a_server_that_knows_its_clients_refuses_others_with_a_reason() {
         assert_eq!(error, ClientError::Refused);
         assert!(error.not_taken() && error.to_string().starts_with("refused: role or identity"), "{error}");
     }
+    let press = Some(Identity::new("press", "hush"));
+    let press = with(&server, ClientOptions { identity: press, as_worker: true, ..ClientOptions::default() });
+    press.submit(job("f", "dead letter")).await.unwrap();
     let error = shop.run_job(job("g", "b")).await.unwrap_err();
     assert!(error == RunError::NoWorker && error.to_string().contains("refused: role or identity"), "{error}");
     assert!(!format!("{:?}", Identity::new("shop", "secret")).contains("secret"));

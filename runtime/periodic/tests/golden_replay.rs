@@ -276,10 +276,10 @@ async fn the_recorded_session_with_identities_gets_the_recorded_answers() {
     };
     play("26_auth", &endpoint, None, async |moment| match moment {
         Moment::Opens("CLB") => {
-            change(format!("{IDENTITIES}client client-b token-b fz\n"), "client-b", "token-b", Command::Pong).await
+            change(format!("{IDENTITIES}client client-b token-b fz\n"), "client-b", "token-b", Command::Pong).await;
         }
         Moment::Says("CLB", 2) => {
-            change(format!("{IDENTITIES}client client-b other fz\n"), "client-b", "token-b", Command::NoWorker).await
+            change(format!("{IDENTITIES}client client-b other fz\n"), "client-b", "token-b", Command::NoWorker).await;
         }
         _ => {}
     })

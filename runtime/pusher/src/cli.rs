@@ -2,6 +2,7 @@
 //! holds where nothing was said, is in [`pusher::config`]. One definition yields the parser and its help.
 
 pub(crate) mod api;
+pub(crate) mod periodic;
 pub(crate) mod periodicd;
 pub(crate) mod push;
 pub(crate) mod pushers;
@@ -10,10 +11,11 @@ pub(crate) mod sender;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use pusher::config::{LimitSettings, ServeSettings, SigningSettings, WorkSettings};
+use pusher::config::{LimitSettings, LinkSettings, ServeSettings, SigningSettings, WorkSettings};
 use pusher::core::signing::Secret;
 
 use api::SigningArgs;
+use periodic::{LinkArgs, PeriodicArgs};
 use periodicd::PeriodicdArgs;
 use push::{CancelArgs, PushArgs, PushallArgs};
 use pushers::PushersArgs;
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     Cancel(CancelArgs),
     /// Recipients: show, list, search, create, change, delete, import and export them.
     Pushers(PushersArgs),
+    /// A small client of a Periodic server: its funcs, jobs and settings.
+    Periodic(PeriodicArgs),
     /// For authors of senders: begin one, look at one, send a message with one.
     #[command(subcommand)]
     Sender(SenderCommand),
@@ -82,12 +86,15 @@ pub(crate) struct ServeArgs {
     /// not the directory of senders [default: $XDG_CACHE_HOME/pusher or ~/.cache/pusher]
     #[arg(long, env = "PUSHER_CACHE", value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// The Periodic server to submit jobs to: "embedded", tcp://HOST:PORT or unix:///PATH [default: embedded]
+    /// The Periodic server to submit jobs to: "embedded", tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH
+    /// [default: embedded]
     #[arg(long, env = "PUSHER_PERIODIC", value_name = "WHICH", alias = "periodic_port")]
     periodic: Option<String>,
     /// Where the embedded Periodic server listens [default: unix:///tmp/periodic.sock]
     #[arg(long, env = "PUSHER_PERIODIC_LISTEN", value_name = "URL")]
     periodic_listen: Option<String>,
+    #[command(flatten)]
+    link: LinkArgs,
     /// Where /livez, /readyz, /metrics, /docs/ and /openapi.json listen [default: 127.0.0.1:6060]
     #[arg(long, env = "PUSHER_ADMIN", value_name = "HOST:PORT")]
     admin: Option<String>,
@@ -130,6 +137,8 @@ pub(crate) struct WorkArgs {
     /// The Periodic server to take jobs from [default: unix:///tmp/periodic.sock]
     #[arg(long, env = "PUSHER_PERIODIC", value_name = "URL", alias = "periodic_port")]
     periodic: Option<String>,
+    #[command(flatten)]
+    link: LinkArgs,
     /// The API server that answers senders' questions about pushers [default: http://localhost:6000]
     #[arg(long, env = "PUSHER_API", value_name = "URL", alias = "pusher_host")]
     api: Option<String>,
@@ -148,6 +157,7 @@ pub(crate) struct WorkArgs {
 
 impl From<ServeArgs> for ServeSettings {
     fn from(args: ServeArgs) -> Self {
+        let LinkSettings { periodic_cert, periodic_key, periodic_ca, identity_name, identity_token } = args.link.into();
         Self {
             host: args.host,
             work_dir: args.work_dir,
@@ -156,6 +166,11 @@ impl From<ServeArgs> for ServeSettings {
             cache: args.cache,
             periodic: args.periodic,
             periodic_listen: args.periodic_listen,
+            periodic_cert,
+            periodic_key,
+            periodic_ca,
+            identity_name,
+            identity_token,
             admin: args.admin,
             prefix: args.prefix,
             size: args.size,
@@ -174,11 +189,17 @@ impl From<ServeArgs> for ServeSettings {
 impl From<WorkArgs> for WorkSettings {
     fn from(args: WorkArgs) -> Self {
         let SigningSettings { key, secret, secret_file, sign } = args.signing.into();
+        let LinkSettings { periodic_cert, periodic_key, periodic_ca, identity_name, identity_token } = args.link.into();
         Self {
             senders: args.senders,
             hooks: args.hooks,
             cache: args.cache,
             periodic: args.periodic,
+            periodic_cert,
+            periodic_key,
+            periodic_ca,
+            identity_name,
+            identity_token,
             api: args.api,
             admin: args.admin,
             size: args.size,

@@ -1,10 +1,11 @@
-//! The commands that are clients of the REST API: `push`, `pushall`, `cancel` and `pushers …`; and `sender …`, which needs
-//! no server. Each file below is one command; what they share is here: the client, where their words go, and how they end.
+//! The commands that are clients of the REST API: `push`, `pushall`, `cancel` and `pushers …`; `periodic …`, a client of a
+//! Periodic server; and `sender …`, which needs no server. Each file below is one command; what they share is here: the client, where their words go, and how they end.
 
 pub(crate) mod cancel;
 mod data;
 mod explain;
 mod output;
+pub(crate) mod periodic;
 pub(crate) mod push;
 pub(crate) mod pushall;
 pub(crate) mod pushers;
@@ -14,7 +15,7 @@ pub(crate) mod time;
 
 use std::io;
 
-use periodic::{Clock, SystemClock};
+use ::periodic::{Clock, SystemClock};
 use pusher::client::{Client, ClientError, Options};
 use pusher::config::ApiConfig;
 

@@ -3,6 +3,7 @@
 mod api;
 mod keys;
 mod limits;
+mod link;
 mod pair;
 mod periodicd;
 mod signing;
@@ -10,7 +11,7 @@ mod signing;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use periodic::Endpoint;
+use periodic::{Endpoint, Identity};
 use pusher_api::auth::KeyError;
 use pusher_api::{Auth, Limits};
 use pusher_client::{Credentials, Scheme};
@@ -22,6 +23,7 @@ use url::Url;
 pub use self::api::{ApiConfig, ApiSettings, ClientSettings};
 pub use self::keys::KeySettings;
 pub use self::limits::LimitSettings;
+pub use self::link::{Link, LinkError, LinkSettings, PeriodicConfig, PeriodicSettings, TlsFiles, Token};
 use self::pair::OnePair;
 pub use self::periodicd::{Keep, PeriodicdConfig, PeriodicdSettings};
 pub use self::signing::SigningSettings;
@@ -94,6 +96,9 @@ pub struct File {
     /// For the commands that are clients of the REST API.
     #[serde(default)]
     pub client: ClientSettings,
+    /// For `pusher periodic`.
+    #[serde(default)]
+    pub periodic: PeriodicSettings,
 }
 
 impl File {
@@ -132,6 +137,11 @@ pub struct ServeSettings {
     pub cache: Option<PathBuf>,
     pub periodic: Option<String>,
     pub periodic_listen: Option<String>,
+    pub periodic_cert: Option<PathBuf>,
+    pub periodic_key: Option<PathBuf>,
+    pub periodic_ca: Option<PathBuf>,
+    pub identity_name: Option<String>,
+    pub identity_token: Option<Token>,
     pub admin: Option<String>,
     pub prefix: Option<String>,
     pub size: Option<usize>,
@@ -158,6 +168,11 @@ pub struct WorkSettings {
     pub hooks: Option<PathBuf>,
     pub cache: Option<PathBuf>,
     pub periodic: Option<String>,
+    pub periodic_cert: Option<PathBuf>,
+    pub periodic_key: Option<PathBuf>,
+    pub periodic_ca: Option<PathBuf>,
+    pub identity_name: Option<String>,
+    pub identity_token: Option<Token>,
     pub api: Option<String>,
     pub admin: Option<String>,
     pub size: Option<usize>,
@@ -176,6 +191,30 @@ impl WorkSettings {
             secret: self.secret.take(),
             secret_file: self.secret_file.take(),
             sign: self.sign.take(),
+        }
+    }
+
+    /// Takes out what is said about the way to the Periodic server.
+    fn link(&mut self) -> LinkSettings {
+        LinkSettings {
+            periodic_cert: self.periodic_cert.take(),
+            periodic_key: self.periodic_key.take(),
+            periodic_ca: self.periodic_ca.take(),
+            identity_name: self.identity_name.take(),
+            identity_token: self.identity_token.take(),
+        }
+    }
+}
+
+impl ServeSettings {
+    /// Takes out what is said about the way to the Periodic server.
+    fn link(&mut self) -> LinkSettings {
+        LinkSettings {
+            periodic_cert: self.periodic_cert.take(),
+            periodic_key: self.periodic_key.take(),
+            periodic_ca: self.periodic_ca.take(),
+            identity_name: self.identity_name.take(),
+            identity_token: self.identity_token.take(),
         }
     }
 }
@@ -204,6 +243,10 @@ pub struct ServeConfig {
     pub cache: Option<PathBuf>,
     /// The Periodic server.
     pub periodic: PeriodicChoice,
+    /// The certificates to listen with, or to reach another server with.
+    pub periodic_tls: TlsFiles,
+    /// Whom to say that we are to another Periodic server.
+    pub identity: Option<Identity>,
     /// Where the operator listener listens, `host:port`.
     pub admin: String,
     /// The func prefix.
@@ -230,7 +273,7 @@ pub struct WorkConfig {
     /// Where compiled senders are kept; `None`: in the user's cache directory, if there is one.
     pub cache: Option<PathBuf>,
     /// The Periodic server to take jobs from.
-    pub periodic: Endpoint,
+    pub periodic: PeriodicConfig,
     /// The base URL of the API server.
     pub api: Url,
     /// What to sign requests to it with, if it has keys.
@@ -248,8 +291,9 @@ impl ServeConfig {
     ///
     /// # Errors
     /// [`ConfigError`] for a value that cannot be.
-    pub fn resolve(said: ServeSettings, file: File) -> Result<Self, ConfigError> {
-        let file = file.serve;
+    pub fn resolve(mut said: ServeSettings, file: File) -> Result<Self, ConfigError> {
+        let mut file = file.serve;
+        let link = said.link().or(file.link());
         let listen = said.periodic_listen.or(file.periodic_listen);
         let periodic = match said.periodic.or(file.periodic).as_deref() {
             None | Some("embedded") => {
@@ -261,6 +305,12 @@ impl ServeConfig {
                     "--periodic-listen is for the embedded Periodic server; leave one of the two out".to_owned();
                 return Err(ConfigError::Value { name: "--periodic", value: url.to_owned(), reason });
             }
+        };
+        let Link { tls: periodic_tls, identity } = match &periodic {
+            PeriodicChoice::Embedded(endpoint) => {
+                Link { tls: Link::listening(link, std::slice::from_ref(endpoint))?, identity: None }
+            }
+            PeriodicChoice::External(endpoint) => Link::dialling(link, endpoint)?,
         };
         let map_size = map_size(said.map_size.or(file.map_size))?;
         let (senders, hooks) = (said.senders.or(file.senders), said.hooks.or(file.hooks));
@@ -280,6 +330,8 @@ impl ServeConfig {
             hooks,
             cache: said.cache.or(file.cache),
             periodic,
+            periodic_tls,
+            identity,
             admin: address("--admin", said.admin.or(file.admin), DEFAULT_ADMIN)?,
             prefix: prefix(said.prefix.or(file.prefix))?,
             size: size(said.size.or(file.size))?,
@@ -298,7 +350,9 @@ impl WorkConfig {
     /// [`ConfigError`] for a value that cannot be, or no directory of senders.
     pub fn resolve(mut said: WorkSettings, mut file: File) -> Result<Self, ConfigError> {
         let credentials = said.signing().resolve(file.worker.signing())?;
+        let link = said.link().or(file.worker.link());
         let file = file.worker;
+        let endpoint = endpoint("--periodic", said.periodic.or(file.periodic).as_deref().unwrap_or(DEFAULT_PERIODIC))?;
         let senders = said.senders.or(file.senders).ok_or(ConfigError::Missing {
             name: "--senders",
             reason: "name the directory that holds the senders' manifests and components",
@@ -307,7 +361,7 @@ impl WorkConfig {
             senders,
             hooks: said.hooks.or(file.hooks),
             cache: said.cache.or(file.cache),
-            periodic: endpoint("--periodic", said.periodic.or(file.periodic).as_deref().unwrap_or(DEFAULT_PERIODIC))?,
+            periodic: PeriodicConfig { link: Link::dialling(link, &endpoint)?, endpoint },
             api: api::address(said.api.or(file.api))?,
             admin: said.admin.or(file.admin).map(|admin| host_port("--admin", admin)).transpose()?,
             size: size(said.size.or(file.size))?,

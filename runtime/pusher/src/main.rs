@@ -10,8 +10,8 @@ use clap::Parser;
 use cli::api::ApiArgs;
 use cli::{Cli, Command};
 use commands::sender::lines::Lines;
-use commands::{CommandError, Context, cancel, push, pushall, pushers, sender};
-use pusher::config::{self, ApiConfig, ConfigError, PeriodicdConfig, ServeConfig, WorkConfig};
+use commands::{CommandError, Context, cancel, periodic, push, pushall, pushers, sender};
+use pusher::config::{self, ApiConfig, ConfigError, PeriodicConfig, PeriodicdConfig, ServeConfig, WorkConfig};
 use pusher::{periodicd, serve, shutdown, work};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +63,10 @@ fn run(cli: Cli, lines: Lines) -> Result<(), Failure> {
         Command::Push(args) => ask(&args.api.clone(), file, async |context| push::run(context, args).await),
         Command::Pushall(args) => ask(&args.api.clone(), file, async |context| pushall::run(context, args).await),
         Command::Cancel(args) => ask(&args.api.clone(), file, async |context| cancel::run(context, args).await),
+        Command::Periodic(args) => {
+            let config = PeriodicConfig::resolve(args.settings(), file)?;
+            Ok(runtime()?.block_on(periodic::run(args, config))?)
+        }
         Command::Sender(command) => Ok(runtime()?.block_on(sender::run(command, file, lines))?),
         Command::Pushers(args) => ask(&args.api.clone(), file, async |context| pushers::run(context, args).await),
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use periodic::transport::BindError;
-use periodic::{Handle, JobStore, JobStoreError, Listener, MemoryStore, Server, ServerOptions, SystemClock};
+use periodic::{
+    AuthFile, AuthFileError, Handle, JobStore, JobStoreError, MemoryStore, Server, ServerOptions, SystemClock,
+};
 use pusher_store::{OpenError, Store, StoreOptions};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Connections, Keep, PeriodicdConfig};
+use crate::config::{Connections, Keep, LinkError, PeriodicdConfig};
 use crate::http::{ListenError, listen};
 use crate::metrics::periodicd::Periodicd;
 use crate::metrics::process::Process;
@@ -21,6 +22,9 @@ use crate::{http, open_files};
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum PeriodicdError {
+    /// The file of identities cannot be used.
+    #[error("--auth-file: {0}")]
+    Auth(#[from] AuthFileError),
     /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -34,7 +38,7 @@ pub enum PeriodicdError {
     },
     /// It cannot listen.
     #[error("--listen: {0}")]
-    Periodic(#[from] BindError),
+    Periodic(#[from] LinkError),
     /// The operator listener cannot listen.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -45,20 +49,21 @@ pub enum PeriodicdError {
 /// # Errors
 /// [`PeriodicdError`], before `ready`.
 pub async fn run(config: PeriodicdConfig, stop: CancellationToken, say: impl Fn(&str)) -> Result<(), PeriodicdError> {
-    let PeriodicdConfig { listen: endpoints, keep, admin, options } = config;
+    let PeriodicdConfig { listen: endpoints, tls, keep, auth_file, admin, options } = config;
+    let auth = auth_file.as_deref().map(AuthFile::read).transpose()?;
     let admin_listener = match &admin {
         Some(address) => Some(listen("--admin", address).await?),
         None => None,
     };
     let mut listeners = Vec::with_capacity(endpoints.len());
     for endpoint in &endpoints {
-        listeners.push(Listener::bind(endpoint).await?);
+        listeners.push(tls.listen(endpoint).await?);
     }
     let files = open_files::raise_limit();
     let most = Connections { most: options.max_connections, ..Connections::default() }.within(files).most;
-    let options = ServerOptions { max_connections: most, ..options };
+    let options = ServerOptions { max_connections: most, auth, ..options };
 
-    let (store, disk, dir) = open(keep)?;
+    let Kept { store, disk, dir } = open(keep)?;
     let server = Server::start(Arc::clone(&store), Arc::new(SystemClock), options)
         .await
         .map_err(|reason| PeriodicdError::Jobs { dir, reason })?;
@@ -79,7 +84,13 @@ pub async fn run(config: PeriodicdConfig, stop: CancellationToken, say: impl Fn(
     });
     say("ready");
 
-    stop.cancelled().await;
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = server.shutdown_requested() => {
+            tracing::info!("a client has asked for the end");
+            stop.cancel();
+        }
+    }
     stop_accepting.cancel();
     server.drain(DRAIN_JOBS).await;
     for accepting in accepting {
@@ -97,14 +108,23 @@ pub async fn run(config: PeriodicdConfig, stop: CancellationToken, say: impl Fn(
     Ok(())
 }
 
-/// The store as the server sees it, the database behind it if there is one, and what to call it.
-fn open(keep: Keep) -> Result<(Arc<dyn JobStore>, Option<Arc<Store>>, PathBuf), OpenError> {
+/// Where the jobs are.
+struct Kept {
+    /// As the server sees it.
+    store: Arc<dyn JobStore>,
+    /// The database behind it, if there is one.
+    disk: Option<Arc<Store>>,
+    /// What to call it.
+    dir: PathBuf,
+}
+
+fn open(keep: Keep) -> Result<Kept, OpenError> {
     match keep {
         Keep::Disk { work_dir, map_size } => {
             let store = Arc::new(Store::open(&work_dir, StoreOptions { map_size, ..StoreOptions::default() })?);
-            Ok((store.clone(), Some(store), work_dir))
+            Ok(Kept { store: store.clone(), disk: Some(store), dir: work_dir })
         }
-        Keep::Memory => Ok((Arc::new(MemoryStore::new()), None, PathBuf::from("memory"))),
+        Keep::Memory => Ok(Kept { store: Arc::new(MemoryStore::new()), disk: None, dir: PathBuf::from("memory") }),
     }
 }
 

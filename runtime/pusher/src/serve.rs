@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use periodic::transport::BindError;
-use periodic::{Client, ClientOptions, Connect, Handle, JobStoreError, Listener, Server, ServerOptions, SystemClock};
+use periodic::{Client, ClientOptions, Connect, Handle, JobStoreError, Server, ServerOptions, SystemClock, TlsError};
 use pusher_api::{Gate, Options, RequestCounts};
 use pusher_core::{Queue, Service, Storer};
 use pusher_store::{OpenError, SearchIndex, SearchStatus, Store, StoreOptions};
@@ -18,7 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::{EmbeddedQueue, RemoteQueue};
-use crate::config::{PeriodicChoice, ServeConfig};
+use crate::config::{LinkError, PeriodicChoice, ServeConfig};
 use crate::http::listen;
 use crate::metrics::Source;
 use crate::metrics::process::Process;
@@ -55,7 +54,10 @@ pub enum ServeError {
     },
     /// The Periodic server cannot listen.
     #[error("--periodic-listen: {0}")]
-    Periodic(#[from] BindError),
+    Periodic(#[from] LinkError),
+    /// The certificates to reach the Periodic server with cannot be used.
+    #[error("--periodic: {0}")]
+    Tls(#[from] TlsError),
     /// An HTTP server cannot listen.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -104,8 +106,12 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
             let (dir, hooks, cache) = (dir.clone(), config.hooks.clone(), config.cache.clone());
             let senders = SendersConfig { dir, hooks, cache, size: config.size };
             let senders = Senders::load_some(senders, Arc::new(service.clone())).await?;
-            let options =
-                WorkerOptions { prefix: config.prefix.clone(), size: config.size, ..WorkerOptions::default() };
+            let options = WorkerOptions {
+                prefix: config.prefix.clone(),
+                size: config.size,
+                identity: config.identity.clone(),
+                ..WorkerOptions::default()
+            };
             let (worker, numbers) = senders.join(Worker::new(connector, queue, options), stop_worker.clone());
             sources.push(Arc::new(numbers));
             say(&format!("senders: {}", worker.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
@@ -158,7 +164,7 @@ async fn periodic(
 ) -> Result<(Periodic, Arc<dyn Queue>, Arc<dyn Connect>), ServeError> {
     match &config.periodic {
         PeriodicChoice::Embedded(endpoint) => {
-            let listener = Listener::bind(endpoint).await?;
+            let listener = config.periodic_tls.listen(endpoint).await?;
             say(&format!("periodic: {}", listener.endpoint()));
             let server = Server::start(store.clone(), Arc::new(SystemClock), ServerOptions::default())
                 .await
@@ -169,11 +175,13 @@ async fn periodic(
             Ok((Periodic::Embedded { server, accepting }, queue, connector))
         }
         PeriodicChoice::External(endpoint) => {
-            let endpoint = Arc::new(endpoint.clone());
+            let connect = config.periodic_tls.connector(endpoint)?;
             say(&format!("periodic: {endpoint}"));
-            let client = Client::new(endpoint.clone(), ClientOptions::default());
+            let (identity, as_worker) = (config.identity.clone(), config.senders.is_some());
+            let options = ClientOptions { identity, as_worker, ..ClientOptions::default() };
+            let client = Client::new(connect.clone(), options);
             let queue = Arc::new(RemoteQueue(client.clone()));
-            Ok((Periodic::External { client }, queue, endpoint))
+            Ok((Periodic::External { client }, queue, connect))
         }
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use periodic::ClientOptions;
+use periodic::{ClientOptions, TlsError};
 use pusher_client::{Client, ClientError, Options};
 use pusher_worker::{Activity, Worker, WorkerOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::RemoteQueue;
-use crate::config::{Connections, WorkConfig};
+use crate::config::{Connections, PeriodicConfig, WorkConfig};
 use crate::http::{self, ListenError, listen};
 use crate::metrics::process::Process;
 use crate::operator::{self, Ready};
@@ -24,6 +24,9 @@ pub enum WorkError {
     /// The client of the API server cannot be set up.
     #[error(transparent)]
     Api(#[from] ClientError),
+    /// The certificates for the Periodic server cannot be used.
+    #[error("--periodic: {0}")]
+    Tls(#[from] TlsError),
     /// There are no senders to run.
     #[error(transparent)]
     Senders(#[from] SendersError),
@@ -46,16 +49,20 @@ pub async fn run(config: WorkConfig, stop: CancellationToken, say: impl Fn(&str)
     let client = Client::new(config.api, options)?;
     let senders = SendersConfig { dir: config.senders, hooks: config.hooks, cache: config.cache, size: config.size };
     let senders = Senders::load_some(senders, Arc::new(client)).await?;
-    let endpoint = Arc::new(config.periodic.clone());
-    let queue = RemoteQueue(periodic::Client::new(endpoint.clone(), ClientOptions::default()));
-    let options = WorkerOptions { prefix: config.prefix, size: config.size, ..WorkerOptions::default() };
-    let (worker, numbers) = senders.join(Worker::new(endpoint, Arc::new(queue), options), stop.clone());
-    say(&format!("taking jobs from {}", config.periodic));
+    let PeriodicConfig { endpoint, link } = config.periodic;
+    let connect = link.tls.connector(&endpoint)?;
+    // Dead letters are a worker's own.
+    let options = ClientOptions { identity: link.identity.clone(), as_worker: true, ..ClientOptions::default() };
+    let queue = RemoteQueue(periodic::Client::new(connect.clone(), options));
+    let options =
+        WorkerOptions { prefix: config.prefix, size: config.size, identity: link.identity, ..WorkerOptions::default() };
+    let (worker, numbers) = senders.join(Worker::new(connect, Arc::new(queue), options), stop.clone());
+    say(&format!("taking jobs from {endpoint}"));
     say(&format!("senders: {}", worker.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
     let stop_operator = CancellationToken::new();
     let operator = admin_listener.map(|listener| {
         say(&format!("operator: {}", http::url(&listener)));
-        let parts = Parts { activity: worker.activity(), server: config.periodic.to_string(), stop: stop.clone() };
+        let parts = Parts { activity: worker.activity(), server: endpoint.to_string(), stop: stop.clone() };
         let router = operator::router(Arc::new(parts), vec![Arc::new(Process), Arc::new(numbers)]);
         tokio::spawn(http::serve(listener, router, Connections::default(), stop_operator.clone()))
     });

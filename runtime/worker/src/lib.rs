@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use periodic::Connect;
 use periodic::worker as grabber;
+use periodic::{Connect, Identity};
 use pusher_core::{Prefix, Queue, RateLimit, RetryPolicy, Sender, SenderName};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
@@ -67,11 +67,13 @@ pub struct WorkerOptions {
     /// How long to wait at shutdown for messages that are being sent. One that takes longer is sent again by the next
     /// worker. Default: 30 s.
     pub drain: Duration,
+    /// Whom to say that we are to a Periodic server that wants to know. Default: nobody.
+    pub identity: Option<Identity>,
 }
 
 impl Default for WorkerOptions {
     fn default() -> Self {
-        Self { prefix: Prefix::default(), size: 256, drain: Duration::from_secs(30) }
+        Self { prefix: Prefix::default(), size: 256, drain: Duration::from_secs(30), identity: None }
     }
 }
 
@@ -169,6 +171,7 @@ impl Serving {
         let options = grabber::WorkerOptions {
             grabs: channel.concurrency.max(1),
             drain: worker.options.drain,
+            identity: worker.options.identity.clone(),
             ..Default::default()
         };
         let func = Bytes::copy_from_slice(worker.options.prefix.func(&name).as_str().as_bytes());

@@ -110,14 +110,15 @@ impl Driver {
     /// Tries to connect for as long as somebody waits for it.
     async fn dial(&mut self) -> Option<Link> {
         let connect = Arc::clone(&self.connect);
-        let registration = registration(Role::Client, self.options.identity.as_ref());
-        let max_payload = self.options.max_payload;
+        let role = if self.options.as_worker { Role::Worker } else { Role::Client };
+        let registration = registration(role, self.options.identity.as_ref());
+        let (max_payload, retry) = (self.options.max_payload, self.options.retry_connect);
         while self.ledger.pending() > 0 {
             let wait = self.backoff.next_wait();
             // The future lives across turns of the inner loop: neither a new call nor a timeout begins it anew.
             let try_once = async {
                 let opened = Link::open(connect.as_ref(), &registration, max_payload).await;
-                if opened.is_err() {
+                if opened.is_err() && retry {
                     tokio::time::sleep(wait).await;
                 }
                 opened
@@ -139,6 +140,11 @@ impl Driver {
             match opened {
                 Ok(link) => return Some(link),
                 Err(error) => self.last_error = error.to_string(),
+            }
+            if !retry {
+                while let Some((slot, _)) = self.ledger.next_pending() {
+                    self.ledger.answer(slot, Err(self.unreachable()));
+                }
             }
         }
         None
@@ -287,12 +293,17 @@ impl Driver {
         self.ledger.next_deadline().unwrap_or_else(|| Instant::now() + self.options.timeout)
     }
 
+    /// What is said to those who wait for a connection.
+    fn unreachable(&self) -> ClientError {
+        ClientError::Unreachable { peer: self.connect.peer(), reason: self.last_error.clone() }
+    }
+
     /// Answers the requests whose time is over. True when one of them had been sent.
     fn expire(&mut self) -> bool {
         let now = Instant::now();
         let mut any_sent = false;
-        let unsent = || ClientError::Unreachable { peer: self.connect.peer(), reason: self.last_error.clone() };
-        while let Some(id) = self.ledger.expire(now, unsent) {
+        let unreachable = self.unreachable();
+        while let Some(id) = self.ledger.expire(now, &unreachable) {
             for slot in self.sent.values().filter_map(|sent| sent.slot).filter(|slot| slot.0 == id) {
                 any_sent = true;
                 self.ledger.answer(slot, Err(ClientError::Timeout));

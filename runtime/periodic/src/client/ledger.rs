@@ -113,14 +113,14 @@ impl Ledger {
 
     /// Ends the time of the next call whose time is over: answers `unsent` for those of its requests that were not sent,
     /// and tells which it is.
-    pub(super) fn expire(&mut self, now: Instant, unsent: impl Fn() -> ClientError) -> Option<u64> {
+    pub(super) fn expire(&mut self, now: Instant, unsent: &ClientError) -> Option<u64> {
         let expired = *self.deadlines.first().filter(|(deadline, _)| *deadline <= now)?;
         self.deadlines.remove(&expired);
         let (_, id) = expired;
         let withdrawn: Vec<Slot> = self.pending.iter().map(|(slot, _)| *slot).filter(|slot| slot.0 == id).collect();
         self.pending.retain(|(slot, _)| slot.0 != id);
         for slot in withdrawn {
-            self.answer(slot, Err(unsent()));
+            self.answer(slot, Err(unsent.clone()));
         }
         Some(id)
     }

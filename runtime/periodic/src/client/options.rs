@@ -13,6 +13,9 @@ pub struct ClientOptions {
     pub timeout: Duration,
     /// The longest wait between two tries to connect. Default 3 s; the first is 50 ms.
     pub max_backoff: Duration,
+    /// Whether to try to connect again, within [`ClientOptions::timeout`], when it did not work. Default yes. A command
+    /// that a person waits for does without.
+    pub retry_connect: bool,
     /// How long the connection may be idle before the server is asked whether it is there. Default 20 s; a server
     /// closes what is silent for 120 s.
     pub ping_interval: Duration,
@@ -22,6 +25,9 @@ pub struct ClientOptions {
     pub max_payload: usize,
     /// Who to say that we are. Default: nobody, which a server with an auth file refuses everything.
     pub identity: Option<Identity>,
+    /// Register as a worker, which may ask all that a client may: for an identity that is a worker's, and submits jobs as
+    /// well. Default no.
+    pub as_worker: bool,
 }
 
 impl Default for ClientOptions {
@@ -29,9 +35,11 @@ impl Default for ClientOptions {
         Self {
             timeout: Duration::from_secs(10),
             max_backoff: Duration::from_secs(3),
+            retry_connect: true,
             ping_interval: Duration::from_secs(20),
             max_payload: DEFAULT_MAX_PAYLOAD,
             identity: None,
+            as_worker: false,
         }
     }
 }

@@ -6,7 +6,7 @@ use periodic::{Endpoint, ServerOptions, Settings};
 use pusher_sandbox::manifest::Bytes;
 use serde::Deserialize;
 
-use super::{ConfigError, DEFAULT_PERIODIC, File, endpoint, host_port, map_size};
+use super::{ConfigError, DEFAULT_PERIODIC, File, Link, LinkSettings, TlsFiles, endpoint, host_port, map_size};
 
 /// Every connection may hold a frame of this size in memory.
 const MAX_PAYLOAD: u64 = 1 << 30;
@@ -23,8 +23,12 @@ const MIN_PAYLOAD: u64 = 1 << 10;
 pub struct PeriodicdSettings {
     #[serde(default)]
     pub listen: Vec<String>,
+    pub periodic_cert: Option<PathBuf>,
+    pub periodic_key: Option<PathBuf>,
+    pub periodic_ca: Option<PathBuf>,
     pub work_dir: Option<PathBuf>,
     pub memory: Option<bool>,
+    pub auth_file: Option<PathBuf>,
     pub admin: Option<String>,
     pub map_size: Option<u64>,
     pub max_payload: Option<Bytes>,
@@ -51,8 +55,12 @@ pub enum Keep {
 pub struct PeriodicdConfig {
     /// Where to listen; at least one.
     pub listen: Vec<Endpoint>,
+    /// The certificates of those that are `tls://`.
+    pub tls: TlsFiles,
     /// Where jobs are kept.
     pub keep: Keep,
+    /// The file of identities; `None`: everybody may do everything.
+    pub auth_file: Option<PathBuf>,
     /// Where the operator listener listens, `host:port`; `None`: there is none.
     pub admin: Option<String>,
     /// How the server behaves.
@@ -94,11 +102,20 @@ impl PeriodicdConfig {
             Some(size) => payload(size)?,
             None => defaults.max_payload,
         };
+        let listen = listen.iter().map(|url| endpoint("--listen", url)).collect::<Result<Vec<_>, _>>()?;
+        let link = LinkSettings {
+            periodic_cert: said.periodic_cert.or(file.periodic_cert),
+            periodic_key: said.periodic_key.or(file.periodic_key),
+            periodic_ca: said.periodic_ca.or(file.periodic_ca),
+            ..LinkSettings::default()
+        };
         Ok(Self {
-            listen: listen.iter().map(|url| endpoint("--listen", url)).collect::<Result<_, _>>()?,
+            tls: Link::listening(link, &listen)?,
+            listen,
             keep,
+            auth_file: said.auth_file.or(file.auth_file),
             admin: said.admin.or(file.admin).map(|admin| host_port("--admin", admin)).transpose()?,
-            options: ServerOptions { max_payload, settings, ..defaults },
+            options: ServerOptions { max_payload, settings, remote_shutdown: true, ..defaults },
         })
     }
 }
@@ -125,7 +142,7 @@ mod tests {
         let config = resolve(PeriodicdSettings::default(), "").unwrap();
         assert_eq!(config.listen, [DEFAULT_PERIODIC.parse().unwrap()]);
         assert_eq!(config.keep, Keep::Disk { work_dir: ".".into(), map_size: 256 << 30 });
-        assert_eq!((config.admin, config.options.settings), (None, Settings::default()));
+        assert_eq!((config.admin, config.auth_file, config.options.settings), (None, None, Settings::default()));
     }
 
     #[test]

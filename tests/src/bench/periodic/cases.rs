@@ -127,7 +127,7 @@ pub(super) fn submits(from: usize, count: usize) -> io::Result<BytesMut> {
 }
 
 /// A worker's connection that has said what it can do.
-fn worker(url: &str) -> io::Result<Line> {
+pub(super) fn worker(url: &str) -> io::Result<Line> {
     let mut line = Line::open(url, &Registration::Worker, PATIENCE)?;
     line.want(Command::CanDo(Bytes::from_static(b"bench")), &Command::Success)?;
     Ok(line)

@@ -12,10 +12,13 @@
 //! | `drain` | 0.4 of the store alone, 40,000/s |
 //! | `submit-and-work` | 0.25 of the store alone, 25,000/s |
 //! | `run-job-p50` | 300 µs in memory; a commit and 300 µs with a database |
+//! | `due-late-max` | 50 ms after its second, the server having started again meanwhile |
+//! | `lost-back-max` | 10 ms from a worker's end until another has its job |
 //! | `memory-1m`, `memory-10m` | 200 MiB, 1 GiB |
 
 mod cases;
 mod memory;
+mod moments;
 mod store;
 
 use std::io;
@@ -58,6 +61,9 @@ pub async fn run() -> io::Result<Vec<Figure>> {
     figures.push(rate("run-job-durable-p50", "µs", commits, async || cases::run_job(true).await).await?);
     let ping = async || cases::ping().await;
     figures.push(rate("run-job-p50", "µs", ping, async || cases::run_job(false).await).await?);
+    let ping_ms = async || Ok(cases::ping().await? / 1e3);
+    figures.push(rate("due-late-max", "ms", ping_ms, moments::due_late).await?);
+    figures.push(rate("lost-back-max", "ms", ping_ms, moments::lost_back).await?);
     figures.extend(memory::run().await?);
     Ok(figures)
 }
@@ -74,7 +80,8 @@ async fn rate<B: Future<Output = io::Result<f64>>, V: Future<Output = io::Result
         baselines.push(baseline().await?);
         values.push(value().await?);
     }
-    let beside = if case == "run-job-p50" { "PING" } else { "the store alone" };
+    let of_server = ["run-job-p50", "due-late-max", "lost-back-max"];
+    let beside = if of_server.contains(&case) { "PING" } else { "the store alone" };
     let (value, baseline) = (median(values), median(baselines));
     Ok(Figure { bench: "periodic", case: case.into(), value, unit, baseline, beside })
 }

@@ -278,10 +278,10 @@ impl Scheduler {
     }
 
     pub(super) fn job_unassigned(&mut self, conn: ConnId, msgid: MsgId) {
-        if let Some(seq) = self.peers.get_mut(&conn).and_then(|peer| peer.unacked.remove(&msgid)) {
-            if !self.take_from(seq, conn) {
-                self.give_back(seq, |_| State::Waiting);
-            }
+        if let Some(seq) = self.peers.get_mut(&conn).and_then(|peer| peer.unacked.remove(&msgid))
+            && !self.take_from(seq, conn)
+        {
+            self.give_back(seq, |_| State::Waiting);
         }
         self.no_answer(conn);
     }
