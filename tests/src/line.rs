@@ -65,7 +65,7 @@ impl Line {
     ///
     /// # Errors
     /// If the connection is broken, or there is none in time.
-    pub fn next(&mut self) -> io::Result<Packet> {
+    pub fn receive(&mut self) -> io::Result<Packet> {
         Packet::decode(self.payload()?).map_err(io::Error::other)
     }
 
@@ -89,7 +89,7 @@ impl Line {
     fn ask_as(&mut self, msgid: MsgId, command: Command) -> io::Result<Command> {
         self.send(msgid, command)?;
         self.flush()?;
-        Ok(self.next()?.command)
+        Ok(self.receive()?.command)
     }
 
     /// Asks, and wants this answer.

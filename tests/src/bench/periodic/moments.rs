@@ -95,7 +95,7 @@ fn grab(n: usize) -> [u8; 4] {
 
 /// The next job, acknowledged.
 fn take(line: &mut Line) -> io::Result<Job> {
-    match line.next()? {
+    match line.receive()? {
         Packet { msgid, command: Command::JobAssign(job) } => {
             line.send(msgid, Command::JobAssigned)?;
             line.flush()?;
