@@ -2,6 +2,7 @@
 //! binary, so that everything is linked once.
 #![expect(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
+mod aio_periodic;
 mod commands;
 mod contract;
 mod delivery;

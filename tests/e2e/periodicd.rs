@@ -11,6 +11,8 @@ use pusher_tests::metrics::Metrics;
 use pusher_tests::process::Pusher;
 use pusher_tests::queue::client;
 use pusher_tests::rest::Rest;
+use pusher_tests::soak::Random;
+use pusher_tests::soak::periodic_kill::PeriodicKill;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +28,7 @@ struct Slow(mpsc::UnboundedSender<Job>);
 
 #[async_trait]
 impl Handler for Slow {
-    async fn run(&self, job: Job, _: Work) -> Answer {
+    async fn run(&self, job: Job, _work: Work) -> Answer {
         self.0.send(job).unwrap();
         // Long enough for the server to be told to stop meanwhile, on a machine that is not slow beyond measure; if it
         // is, the test proves less and does not fail.
@@ -142,4 +144,12 @@ async fn an_auth_file_says_who_may_do_what_and_who_may_end_it() {
     assert!(of_f.shutdown().await.is_err());
     known("a", "ta").shutdown().await.unwrap();
     assert!(server.ended().await.success());
+}
+
+/// The long form is `cargo xtask soak periodic-kill`.
+#[tokio::test]
+async fn nothing_accepted_is_lost_and_nothing_done_runs_again_however_often_it_is_killed() {
+    let killed = PeriodicKill::with(10).killed(&mut Random::new(1)).await;
+    println!("{killed:?}");
+    assert!(killed.accepted >= 100 && killed.confirmed >= 100, "{killed:?}");
 }

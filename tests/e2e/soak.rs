@@ -1,10 +1,10 @@
 //! The long forms of the tests start, do a round and end as they should, so that they are there when somebody wants them.
-//! Those that kill and exchange are in `kill` and `reload`.
+//! Those that kill and exchange are in `kill`, `periodicd` and `reload`.
 
 use std::process::Output;
 
 use pusher_tests::build;
-use pusher_tests::soak::manifests::Manifests;
+use pusher_tests::soak::fuzz::{Codec, Manifests};
 use pusher_tests::soak::{Form, Random};
 use tokio::process::Command;
 
@@ -27,10 +27,19 @@ async fn a_round_of_manifests_is_the_fuzz_test_with_its_own_seed() {
 }
 
 #[tokio::test]
+async fn a_round_of_the_codec_is_the_fuzz_test_with_its_own_seed() {
+    let line = Codec::with(1).round(&mut Random::new(1)).await;
+    assert_eq!(line, "5000 inputs of each kind");
+}
+
+#[tokio::test]
 async fn what_is_no_form_is_said() {
     for args in [&["hostle"][..], &["kill", "--minutes"], &["--minutes", "-1"], &["--seed", "x"]] {
         let ended = soak(args).await;
         assert_eq!(ended.status.code(), Some(2), "{args:?}");
-        assert!(String::from_utf8_lossy(&ended.stderr).contains("name any of hostile, reload, manifests, kill or all"));
+        assert!(
+            String::from_utf8_lossy(&ended.stderr)
+                .contains("name any of hostile, reload, manifests, codec, kill, periodic-kill or all")
+        );
     }
 }

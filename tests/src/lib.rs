@@ -11,6 +11,7 @@ pub mod build;
 pub mod command;
 pub mod crowd;
 pub mod example;
+pub mod line;
 pub mod metrics;
 pub mod place;
 pub mod process;

@@ -27,8 +27,8 @@ cargo xtask VERB
   up [ARGS]          pusher serve with the shipped senders, in the foreground; provider keys from the environment
   provider [ARGS]    the stand-in for the mail provider alone, in the foreground
   test [ARGS]        every test; ARGS go to cargo test
-  soak [NAME] [--minutes N] [--seed N]  the long forms of the tests: hostile, reload, manifests, kill or all, each for N
-                     minutes (3); a line for each round, and an error after the first that breaks a promise
+  soak [NAME] [--minutes N] [--seed N]  the long forms of the tests: hostile, reload, manifests, codec, kill,
+                     periodic-kill or all, each for N minutes (3); a line for each round, and an error after the first that breaks a promise
   bench NAME [--json]  figures, each beside a baseline of the same run; NAME is one of these, or all:
     accept           pushes accepted a second
     pushers          recipients created a second, one by one

@@ -16,6 +16,8 @@
 //!
 //! A failure is a panic that says what was expected.
 
+mod model;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -48,6 +50,8 @@ pub async fn run<S: Site>(make: impl Fn() -> S) {
     numbers_are_never_given_again(&make()).await;
     takes_any_bytes_as_names(&make()).await;
     keeps_many_jobs_with_similar_names(&make()).await;
+    orders_what_moves(&make()).await;
+    model::does_what_the_model_does(&make()).await;
 }
 
 fn job(func: &str, name: &str, sched_at: i64) -> Job {
@@ -326,6 +330,29 @@ async fn takes_any_bytes_as_names(site: &impl Site) {
         }
     }
     assert_eq!(counts(&*store).await, []);
+}
+
+/// A job that is put off goes behind its equals only by its number, and one that is replaced goes behind them all.
+async fn orders_what_moves(site: &impl Site) {
+    let store = site.open().await;
+    let mut seqs = Vec::new();
+    for name in ["a", "b", "c"] {
+        seqs.push(put(&*store, job("f", name, 5)).await);
+    }
+    let [a, b, c] = seqs[..] else { panic!("three jobs") };
+    apply(&*store, JobOp::Reschedule { seq: a, sched_at: 9, step: 1 }).await;
+    assert_eq!(due(&*store, "f", None, 10).await, [(5, b), (5, c), (9, a)]);
+    apply(&*store, JobOp::Reschedule { seq: a, sched_at: 5, step: 1 }).await;
+    assert_eq!(due(&*store, "f", None, 10).await, [(5, a), (5, b), (5, c)], "it keeps its number, and so its place");
+    let replaced = apply(&*store, JobOp::Put(job("f", "a", 5))).await;
+    let JobOpDone::Put { seq: again, replaced: Some(old) } = replaced else { panic!("a put, not {replaced:?}") };
+    assert_eq!(old, a);
+    drop(store);
+    let store = site.open().await;
+    assert_eq!(due(&*store, "f", None, 10).await, [(5, b), (5, c), (5, again)], "the new one comes last");
+    assert_eq!(due(&*store, "f", Some((5, b)), 10).await, [(5, c), (5, again)]);
+    assert_eq!(apply(&*store, JobOp::Reschedule { seq: a, sched_at: 1, step: 0 }).await, JobOpDone::Rescheduled(false));
+    assert_eq!(due(&*store, "f", None, 10).await.len(), 3, "a number that is gone moves nothing");
 }
 
 /// Whatever index a store has over keys: it tells keys apart.

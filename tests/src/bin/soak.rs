@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use pusher_tests::soak::fuzz::{Codec, Manifests};
 use pusher_tests::soak::hostile::Hostile;
 use pusher_tests::soak::kill::Kill;
-use pusher_tests::soak::manifests::Manifests;
+use pusher_tests::soak::periodic_kill::PeriodicKill;
 use pusher_tests::soak::reload::Reload;
 use pusher_tests::soak::{Random, Violation, run};
 
@@ -13,7 +14,7 @@ use pusher_tests::soak::{Random, Violation, run};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 4] = ["hostile", "reload", "manifests", "kill"];
+const NAMES: [&str; 6] = ["hostile", "reload", "manifests", "codec", "kill", "periodic-kill"];
 /// How long each goes on unless it is said, in minutes.
 const MINUTES: f64 = 3.0;
 
@@ -64,6 +65,8 @@ async fn one(name: &str, time: Duration, seed: u64) -> Result<(), Violation> {
         "hostile" => run(Hostile::start().await, time, seed, say).await,
         "reload" => run(Reload::start().await, time, seed, say).await,
         "manifests" => run(Manifests::default(), time, seed, say).await,
+        "codec" => run(Codec::default(), time, seed, say).await,
+        "periodic-kill" => run(PeriodicKill::default(), time, seed, say).await,
         _ => run(Kill::start().await, time, seed, say).await,
     }
 }

@@ -4,9 +4,10 @@
 //! What is random comes from a seed, a new one for each round. The first round of a run with that seed does the same, as
 //! far as the moments at which processes do things can be repeated.
 
+pub mod fuzz;
 pub mod hostile;
 pub mod kill;
-pub mod manifests;
+pub mod periodic_kill;
 mod random;
 pub mod reload;
 

@@ -105,7 +105,8 @@ impl Decoder for FrameCodec {
             return Err(WireError::TooLarge { size, max: self.max_received });
         }
         if from.len() < HEADER + size {
-            from.reserve(HEADER + size - from.len());
+            // Not for all that is announced: who announces need not send. A buffer that fills doubles.
+            from.reserve((HEADER + size - from.len()).min(from.len().max(READ_SIZE)));
             return Ok(None);
         }
         from.advance(HEADER);

@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use periodic::wire::{Command, DEFAULT_MAX_PAYLOAD, FrameCodec, MsgId, Packet, Registration};
 use tokio_util::codec::Encoder;
 
-use super::line::Line;
-use super::{JOBS, SINGLES, SUBMITS, aside, job, median, server};
+use super::{JOBS, PATIENCE, SINGLES, SUBMITS, aside, client, job, median, server};
+use crate::line::Line;
 
 /// GRABs that a worker has open.
 const GRABS: u32 = 64;
@@ -21,7 +21,7 @@ pub(super) async fn submit_pipelined() -> io::Result<f64> {
     let url = server.periodic.clone();
     let done = aside(move || {
         let frames = submits(0, SUBMITS)?;
-        let line = Line::open(&url, &Registration::Client)?;
+        let line = client(&url)?;
         let begun = Instant::now();
         line.pour(&frames, SUBMITS)?;
         Ok(per_second(SUBMITS, begun))
@@ -37,7 +37,7 @@ pub(super) async fn drain() -> io::Result<f64> {
     let server = server(Some(dir.path())).await?;
     let url = server.periodic.clone();
     let done = aside(move || {
-        Line::open(&url, &Registration::Client)?.pour(&submits(0, JOBS)?, JOBS)?;
+        client(&url)?.pour(&submits(0, JOBS)?, JOBS)?;
         let worker = worker(&url)?;
         let begun = Instant::now();
         work(worker, JOBS)?;
@@ -56,11 +56,11 @@ pub(super) async fn submit_and_work() -> io::Result<f64> {
     let url = server.periodic.clone();
     let done = aside(move || {
         let frames = submits(0, JOBS)?;
-        let client = Line::open(&url, &Registration::Client)?;
+        let submitting = client(&url)?;
         let worker = worker(&url)?;
         let begun = Instant::now();
         let working = thread::spawn(move || work(worker, JOBS));
-        client.pour(&frames, JOBS)?;
+        submitting.pour(&frames, JOBS)?;
         working.join().unwrap_or_else(|_| Err(io::Error::other("the worker panicked")))?;
         Ok(per_second(JOBS, begun))
     });
@@ -75,8 +75,8 @@ pub(super) async fn submit_single() -> io::Result<f64> {
     let server = server(Some(dir.path())).await?;
     let url = server.periodic.clone();
     let done = aside(move || {
-        let mut line = Line::open(&url, &Registration::Client)?;
-        micros(|n| line.ask(Command::SubmitJob(job(n)), &Command::Success))
+        let mut line = client(&url)?;
+        micros(|n| line.want(Command::SubmitJob(job(n)), &Command::Success))
     });
     let done = done.await;
     server.stop().await;
@@ -92,8 +92,8 @@ pub(super) async fn run_job(durable: bool) -> io::Result<f64> {
         let worker = worker(&url)?;
         let count = SINGLES;
         let working = thread::spawn(move || work(worker, count));
-        let mut line = Line::open(&url, &Registration::Client)?;
-        let took = micros(|n| line.ask(Command::RunJob(job(n)), &Command::Data(Bytes::from_static(b"done"))))?;
+        let mut line = client(&url)?;
+        let took = micros(|n| line.want(Command::RunJob(job(n)), &Command::Data(Bytes::from_static(b"done"))))?;
         working.join().unwrap_or_else(|_| Err(io::Error::other("the worker panicked")))?;
         Ok(took)
     });
@@ -107,8 +107,8 @@ pub(super) async fn ping() -> io::Result<f64> {
     let server = server(None).await?;
     let url = server.periodic.clone();
     let done = aside(move || {
-        let mut line = Line::open(&url, &Registration::Client)?;
-        micros(|_| line.ask(Command::Ping, &Command::Pong))
+        let mut line = client(&url)?;
+        micros(|_| line.want(Command::Ping, &Command::Pong))
     });
     let done = done.await;
     server.stop().await;
@@ -128,8 +128,8 @@ pub(super) fn submits(from: usize, count: usize) -> io::Result<BytesMut> {
 
 /// A worker's connection that has said what it can do.
 pub(super) fn worker(url: &str) -> io::Result<Line> {
-    let mut line = Line::open(url, &Registration::Worker)?;
-    line.ask(Command::CanDo(Bytes::from_static(b"bench")), &Command::Success)?;
+    let mut line = Line::open(url, &Registration::Worker, PATIENCE)?;
+    line.want(Command::CanDo(Bytes::from_static(b"bench")), &Command::Success)?;
     Ok(line)
 }
 

@@ -6,11 +6,8 @@
 
 use std::io;
 
-use periodic::wire::Registration;
-
 use super::cases::submits;
-use super::line::Line;
-use super::{aside, server};
+use super::{aside, client, server};
 use crate::bench::Figure;
 use crate::process::Pusher;
 
@@ -28,7 +25,7 @@ pub(super) async fn run() -> io::Result<Vec<Figure>> {
     for (case, waiting) in WAITING {
         while submitted < waiting {
             let (url, from) = (server.periodic.clone(), submitted);
-            aside(move || Line::open(&url, &Registration::Client)?.pour(&submits(from, PORTION)?, PORTION)).await?;
+            aside(move || client(&url)?.pour(&submits(from, PORTION)?, PORTION)).await?;
             submitted += PORTION;
         }
         let now = Resident::of(&server)?;

@@ -1,7 +1,7 @@
 //! `periodic`: the Periodic server alone (`pusher periodicd`, a process of its own), over TCP on loopback, with workloads
 //! of 100 bytes.
 //!
-//! The load is written by hand on blocking sockets with the codec of `periodic::wire` ([`line`]), because this crate's
+//! The load is written by hand on blocking sockets with the codec of `periodic::wire` ([`crate::line`]), because this crate's
 //! client and worker would take as much of the two cores as the server. Rates are medians of several measurements, each
 //! right behind one of its baseline. What the cases are asked to reach:
 //!
@@ -17,20 +17,24 @@
 //! | `memory-1m`, `memory-10m` | 200 MiB, 1 GiB |
 
 mod cases;
-mod line;
 mod memory;
 mod moments;
 mod store;
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
+use periodic::wire::Registration;
 use periodic::{Job, JobKey};
 
 use super::Figure;
+use crate::line::Line;
 use crate::process::Pusher;
 
+/// How long one answer may be waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a rate is measured.
 const TIMES: usize = 3;
 /// Jobs in `submit-pipelined`: enough that entries of the store's indexes are moved to the disk meanwhile.
@@ -97,6 +101,11 @@ async fn server(dir: Option<&Path>) -> io::Result<Pusher> {
     let dir = dir.map(|dir| dir.to_string_lossy().into_owned());
     let keep = dir.as_deref().map_or_else(|| vec!["--memory"], |dir| vec!["--work-dir", dir]);
     Pusher::periodicd(&keep).await.map_err(io::Error::other)
+}
+
+/// A client's connection.
+fn client(url: &str) -> io::Result<Line> {
+    Line::open(url, &Registration::Client, PATIENCE)
 }
 
 /// Job number `n`, with a workload of 100 bytes, due at once.

@@ -4,12 +4,12 @@ use std::io;
 use std::time::Instant;
 
 use bytes::Bytes;
-use periodic::wire::{Command, Packet, Registration};
+use periodic::wire::{Command, Packet};
 use periodic::{Clock, Job, SystemClock};
 
 use super::cases::worker;
-use super::line::Line;
-use super::{aside, job, server};
+use super::{aside, client, job, server};
+use crate::line::Line;
 
 /// Jobs that are waited for, some each second.
 const DUE: usize = 40;
@@ -26,11 +26,11 @@ pub(super) async fn due_late() -> io::Result<f64> {
     let before = server(Some(dir.path())).await?;
     let url = before.periodic.clone();
     aside(move || {
-        let mut line = Line::open(&url, &Registration::Client)?;
+        let mut line = client(&url)?;
         let now = SystemClock.now();
         for n in 0..DUE {
             let sched_at = now + AHEAD + i64::try_from(n % SPREAD).map_err(io::Error::other)?;
-            line.ask(Command::SubmitJob(Job { sched_at, ..job(n) }), &Command::Success)?;
+            line.want(Command::SubmitJob(Job { sched_at, ..job(n) }), &Command::Success)?;
         }
         Ok(())
     })
@@ -41,7 +41,7 @@ pub(super) async fn due_late() -> io::Result<f64> {
     let late = aside(move || {
         let mut line = worker(&url)?;
         for n in 0..DUE {
-            line.ask_as(grab(n), Command::GrabJob, &Command::Success)?;
+            grab(&mut line, n)?;
         }
         let mut latest = 0;
         for _ in 0..DUE {
@@ -66,20 +66,20 @@ pub(super) async fn lost_back() -> io::Result<f64> {
     let server = server(None).await?;
     let url = server.periodic.clone();
     let back = aside(move || {
-        let mut client = Line::open(&url, &Registration::Client)?;
+        let mut client = client(&url)?;
         let mut longest = 0.0_f64;
         for n in 0..LOST {
             let mut lost = worker(&url)?;
-            lost.ask_as(grab(0), Command::GrabJob, &Command::Success)?;
-            client.ask(Command::SubmitJob(job(n)), &Command::Success)?;
+            grab(&mut lost, 0)?;
+            client.want(Command::SubmitJob(job(n)), &Command::Success)?;
             take(&mut lost)?;
             let mut other = worker(&url)?;
-            other.ask_as(grab(0), Command::GrabJob, &Command::Success)?;
+            grab(&mut other, 0)?;
             let begun = Instant::now();
             drop(lost);
             let job = take(&mut other)?;
             longest = longest.max(begun.elapsed().as_secs_f64() * 1e3);
-            other.ask(Command::WorkDone { key: job.key, result: Bytes::new() }, &Command::Success)?;
+            other.want(Command::WorkDone { key: job.key, result: Bytes::new() }, &Command::Success)?;
         }
         Ok(longest)
     });
@@ -88,9 +88,15 @@ pub(super) async fn lost_back() -> io::Result<f64> {
     back
 }
 
-fn grab(n: usize) -> [u8; 4] {
+/// Opens GRAB number `n`.
+fn grab(line: &mut Line, n: usize) -> io::Result<()> {
     let [.., b, c, d] = n.to_be_bytes();
-    [b'g', b, c, d]
+    line.send([b'g', b, c, d], Command::GrabJob)?;
+    line.flush()?;
+    match line.next()?.command {
+        Command::Success => Ok(()),
+        other => Err(io::Error::other(format!("SUCCESS was wanted, {other:?} came"))),
+    }
 }
 
 /// The next job, acknowledged.
