@@ -28,7 +28,7 @@ struct Slow(mpsc::UnboundedSender<Job>);
 
 #[async_trait]
 impl Handler for Slow {
-    async fn run(&self, job: Job, _work: Work) -> Answer {
+    async fn run(&self, job: Job, _: Work) -> Answer {
         self.0.send(job).unwrap();
         // Long enough for the server to be told to stop meanwhile, on a machine that is not slow beyond measure; if it
         // is, the test proves less and does not fail.

@@ -65,7 +65,7 @@ impl Line {
     ///
     /// # Errors
     /// If the connection is broken, or there is none in time.
-    pub fn next(&mut self) -> io::Result<Packet> {
+    pub fn receive(&mut self) -> io::Result<Packet> {
         Packet::decode(self.payload()?).map_err(io::Error::other)
     }
 
@@ -83,9 +83,13 @@ impl Line {
     /// # Errors
     /// If there is none.
     pub fn ask(&mut self, command: Command) -> io::Result<Command> {
-        self.send([0; 4], command)?;
+        self.ask_as([0; 4], command)
+    }
+
+    fn ask_as(&mut self, msgid: MsgId, command: Command) -> io::Result<Command> {
+        self.send(msgid, command)?;
         self.flush()?;
-        Ok(self.next()?.command)
+        Ok(self.receive()?.command)
     }
 
     /// Asks, and wants this answer.
@@ -93,7 +97,15 @@ impl Line {
     /// # Errors
     /// If there is another one, or none.
     pub fn want(&mut self, command: Command, wanted: &Command) -> io::Result<()> {
-        match self.ask(command)? {
+        self.want_as([0; 4], command, wanted)
+    }
+
+    /// As [`Line::want`], under a msgid that is not of no account.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn want_as(&mut self, msgid: MsgId, command: Command, wanted: &Command) -> io::Result<()> {
+        match self.ask_as(msgid, command)? {
             answer if answer == *wanted => Ok(()),
             answer => Err(io::Error::other(format!("{wanted:?} was wanted, {answer:?} came"))),
         }

@@ -205,7 +205,7 @@ fn submit(world: &World, client: u32) -> io::Result<()> {
         }
         line.flush()?;
         while !names.is_empty() {
-            let Some(Packet { msgid, command }) = patiently(line.next())? else { continue };
+            let Some(Packet { msgid, command }) = patiently(line.receive())? else { continue };
             assert_eq!(command, Command::Success, "the answer to a submit");
             let name = names.remove(&msgid);
             world.record().accepted.extend(name);
@@ -233,7 +233,7 @@ fn work(world: &World) -> io::Result<()> {
     let mut told: HashMap<MsgId, Bytes> = HashMap::new();
     loop {
         line.flush()?;
-        let Some(Packet { msgid, command }) = patiently(line.next())? else {
+        let Some(Packet { msgid, command }) = patiently(line.receive())? else {
             if told.is_empty() && world.no_more_work.load(Ordering::Relaxed) {
                 return Ok(());
             }

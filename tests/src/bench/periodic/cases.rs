@@ -150,7 +150,7 @@ fn work(mut line: Line, jobs: usize) -> io::Result<()> {
     let mut confirmed = 0;
     while confirmed < jobs {
         line.flush()?;
-        let mut packet = line.next()?;
+        let mut packet = line.receive()?;
         loop {
             match packet.command {
                 Command::JobAssign(job) => {

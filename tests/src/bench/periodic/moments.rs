@@ -41,7 +41,7 @@ pub(super) async fn due_late() -> io::Result<f64> {
     let late = aside(move || {
         let mut line = worker(&url)?;
         for n in 0..DUE {
-            grab(&mut line, n)?;
+            line.want_as(grab(n), Command::GrabJob, &Command::Success)?;
         }
         let mut latest = 0;
         for _ in 0..DUE {
@@ -66,15 +66,15 @@ pub(super) async fn lost_back() -> io::Result<f64> {
     let server = server(None).await?;
     let url = server.periodic.clone();
     let back = aside(move || {
-        let mut client = client(&url)?;
+        let mut submitting = client(&url)?;
         let mut longest = 0.0_f64;
         for n in 0..LOST {
             let mut lost = worker(&url)?;
-            grab(&mut lost, 0)?;
-            client.want(Command::SubmitJob(job(n)), &Command::Success)?;
+            lost.want_as(grab(0), Command::GrabJob, &Command::Success)?;
+            submitting.want(Command::SubmitJob(job(n)), &Command::Success)?;
             take(&mut lost)?;
             let mut other = worker(&url)?;
-            grab(&mut other, 0)?;
+            other.want_as(grab(0), Command::GrabJob, &Command::Success)?;
             let begun = Instant::now();
             drop(lost);
             let job = take(&mut other)?;
@@ -88,20 +88,14 @@ pub(super) async fn lost_back() -> io::Result<f64> {
     back
 }
 
-/// Opens GRAB number `n`.
-fn grab(line: &mut Line, n: usize) -> io::Result<()> {
+fn grab(n: usize) -> [u8; 4] {
     let [.., b, c, d] = n.to_be_bytes();
-    line.send([b'g', b, c, d], Command::GrabJob)?;
-    line.flush()?;
-    match line.next()?.command {
-        Command::Success => Ok(()),
-        other => Err(io::Error::other(format!("SUCCESS was wanted, {other:?} came"))),
-    }
+    [b'g', b, c, d]
 }
 
 /// The next job, acknowledged.
 fn take(line: &mut Line) -> io::Result<Job> {
-    match line.next()? {
+    match line.receive()? {
         Packet { msgid, command: Command::JobAssign(job) } => {
             line.send(msgid, Command::JobAssigned)?;
             line.flush()?;
