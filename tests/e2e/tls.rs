@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pusher_tests::command::run;
 use pusher_tests::process::Pusher;
+use pusher_tests::rest::Rest;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 /// `ca.pem`, and for each name `NAME.pem` and `NAME.key`, in `dir`.
@@ -54,10 +55,22 @@ async fn a_server_behind_tls_serves_those_who_have_a_certificate() {
     let stranger = run(&command(&["ping"]), b"").await.fails(1);
     assert!(stranger.contains("CA file") || stranger.contains("authority that is not trusted"), "{stranger}");
 
-    // Another server that submits there, and its worker.
+    // A worker, with a connection for its sender and one for its dead letters.
+    let senders = dir.path().join("senders");
+    pusher_tests::senders::sample(&senders).unwrap();
+    let senders = senders.to_string_lossy().into_owned();
+    let words = ["worker", "--senders", &senders, "--periodic", &server.periodic, "--api", &server.api];
+    let words = [&words[..], &["--admin", "127.0.0.1:0"], &strs(&theirs)].concat();
+    let worker = Pusher::start(&words, &[]).await.unwrap();
+    let operator = Rest::new(&worker.admin);
+    let works = async || (operator.get("/readyz").await.status == 200).then_some(());
+    pusher_tests::wait::until("the worker to be connected", works).await;
+    assert!(worker.stop().await.success());
+
+    // Another server, that submits there.
     let elsewhere = [&["--periodic", server.periodic.as_str()][..], &strs(&theirs)].concat();
     let external = Pusher::serve(&dir.path().join("other"), &elsewhere).await;
-    let ready = pusher_tests::rest::Rest::new(&external.admin).get("/readyz").await;
+    let ready = Rest::new(&external.admin).get("/readyz").await;
     assert_eq!(ready.status, 200, "{}", ready.body);
     assert!(external.stop().await.success());
     assert!(server.stop().await.success());

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::chunks::Outlet;
-use super::ledger::{Ask, Ledger, Slot};
+use super::ledger::{Call, Ledger, Sent, Slot};
 use super::{ClientError, ClientOptions};
 use crate::backoff::Backoff;
 use crate::identity::registration;
@@ -23,24 +23,6 @@ const WINDOW_BYTES: usize = 8 << 20;
 
 /// What the last chunk of a stream says.
 const END_OF_DATA: &[u8] = b"EOF";
-
-/// What a client asks of its driver.
-#[derive(Debug)]
-pub(super) enum Call {
-    /// Send these and collect their answers.
-    Ask(Ask),
-    /// Answer what was asked before, then end.
-    Close(oneshot::Sender<()>),
-}
-
-/// A request that was sent on the present connection.
-struct Sent {
-    /// A ping of our own has none.
-    slot: Option<Slot>,
-    size: usize,
-    /// Its answer can be of any size.
-    unbounded: bool,
-}
 
 pub(super) struct Driver {
     connect: Arc<dyn Connect>,

@@ -24,8 +24,26 @@ pub(super) struct Ask {
     pub(super) reply: oneshot::Sender<Vec<Answer>>,
 }
 
+/// What a client asks of its driver.
+#[derive(Debug)]
+pub(super) enum Call {
+    /// Send these and collect their answers.
+    Ask(Ask),
+    /// Answer what was asked before, then end.
+    Close(oneshot::Sender<()>),
+}
+
 /// A request's place: its group, and which of its answers.
 pub(super) type Slot = (u64, usize);
+
+/// A request that was sent on the present connection.
+pub(super) struct Sent {
+    /// A ping of our own has none.
+    pub(super) slot: Option<Slot>,
+    pub(super) size: usize,
+    /// Its answer can be of any size.
+    pub(super) unbounded: bool,
+}
 
 /// A call whose answers are being collected.
 struct Group {

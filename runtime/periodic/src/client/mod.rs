@@ -21,9 +21,9 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::chunks::Chunks;
-use self::driver::{Call, Driver};
+use self::driver::Driver;
 pub use self::error::{ClientError, RunError};
-use self::ledger::{Answer, Ask};
+use self::ledger::{Answer, Ask, Call};
 pub use self::options::ClientOptions;
 use crate::job::{Job, JobKey};
 use crate::server::FuncStatus;

@@ -6,8 +6,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::chunks::{Outlet, chunks};
-use super::driver::Call;
-use super::ledger::Ask;
+use super::ledger::{Ask, Call};
 use super::{Chunks, Client, ClientError, RunError, unexpected};
 use crate::job::{Job, JobKey};
 use crate::wire::Command;
