@@ -40,7 +40,8 @@ cargo xtask VERB
     hostile          what a sender delivers while another one misbehaves
     startup          two hundred senders loaded
     deliver          messages delivered a second, from end to end
-    periodic         the Periodic server alone: jobs submitted and done a second, RUN_JOB, memory of ten million jobs
+    periodic         the Periodic server alone: jobs submitted and done a second, RUN_JOB, memory of ten million jobs;
+                     or a case of it, as periodic/drain
 ";
 
 fn main() -> ExitCode {

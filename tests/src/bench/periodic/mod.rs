@@ -44,28 +44,61 @@ const JOBS: usize = 100_000;
 /// Requests in a case that has one at a time.
 const SINGLES: usize = 2_000;
 
-/// Runs the benchmark.
+/// What can be measured alone, as `periodic/CASE`. `memory` is several figures.
+const CASES: [&str; 9] = [
+    "submit-pipelined",
+    "drain",
+    "submit-and-work",
+    "submit-single",
+    "run-job-durable-p50",
+    "run-job-p50",
+    "due-late-max",
+    "lost-back-max",
+    "memory",
+];
+
+/// Runs the benchmark, or one case of it.
 ///
 /// # Errors
-/// If a process does not start, or something is not answered as it should be.
-pub async fn run() -> io::Result<Vec<Figure>> {
+/// If there is no such case, a process does not start, or something is not answered as it should be.
+pub async fn run(only: Option<&str>) -> io::Result<Vec<Figure>> {
+    let cases: Vec<_> = CASES.into_iter().filter(|case| only.is_none_or(|only| only == *case)).collect();
+    if cases.is_empty() {
+        return Err(io::Error::other(format!("name one of its cases: {}", CASES.join(", "))));
+    }
     let mut figures = Vec::new();
-    let puts = || aside(|| store::puts_per_second(SUBMITS));
-    let finishes = || aside(|| store::finishes_per_second(JOBS));
-    figures.push(rate("submit-pipelined", "job/s", puts, cases::submit_pipelined).await?);
-    figures.push(rate("drain", "job/s", finishes, cases::drain).await?);
-    let puts = || aside(|| store::puts_per_second(JOBS));
-    figures.push(rate("submit-and-work", "job/s", puts, cases::submit_and_work).await?);
-    let commits = || aside(|| store::micros_per_commit(SINGLES));
-    figures.push(rate("submit-single", "µs", commits, cases::submit_single).await?);
-    figures.push(rate("run-job-durable-p50", "µs", commits, async || cases::run_job(true).await).await?);
-    let ping = async || cases::ping().await;
-    figures.push(rate("run-job-p50", "µs", ping, async || cases::run_job(false).await).await?);
-    let ping_ms = async || Ok(cases::ping().await? / 1e3);
-    figures.push(rate("due-late-max", "ms", ping_ms, moments::due_late).await?);
-    figures.push(rate("lost-back-max", "ms", ping_ms, moments::lost_back).await?);
-    figures.extend(memory::run().await?);
+    for case in cases {
+        figures.push(match case {
+            "submit-pipelined" => rate(case, "job/s", || puts(SUBMITS), cases::submit_pipelined).await?,
+            "drain" => {
+                let finishes = || aside(|| store::finishes_per_second(JOBS));
+                rate(case, "job/s", finishes, cases::drain).await?
+            }
+            "submit-and-work" => rate(case, "job/s", || puts(JOBS), cases::submit_and_work).await?,
+            "submit-single" => rate(case, "µs", commits, cases::submit_single).await?,
+            "run-job-durable-p50" => rate(case, "µs", commits, async || cases::run_job(true).await).await?,
+            "run-job-p50" => rate(case, "µs", cases::ping, async || cases::run_job(false).await).await?,
+            "due-late-max" => rate(case, "ms", ping_ms, moments::due_late).await?,
+            "lost-back-max" => rate(case, "ms", ping_ms, moments::lost_back).await?,
+            _ => {
+                figures.extend(memory::run().await?);
+                continue;
+            }
+        });
+    }
     Ok(figures)
+}
+
+async fn puts(count: usize) -> io::Result<f64> {
+    aside(move || store::puts_per_second(count)).await
+}
+
+async fn commits() -> io::Result<f64> {
+    aside(|| store::micros_per_commit(SINGLES)).await
+}
+
+async fn ping_ms() -> io::Result<f64> {
+    Ok(cases::ping().await? / 1e3)
 }
 
 /// Measures the baseline and the case in turn.
