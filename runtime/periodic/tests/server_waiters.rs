@@ -67,6 +67,35 @@ async fn chunks_go_to_listeners_and_the_stream_ends_before_the_result() {
     client.gets_nothing().await;
 }
 
+/// A client that wants both asks for the result first, and a worker may be quicker than its second request.
+#[tokio::test]
+async fn what_is_said_before_there_is_a_listener_is_kept_for_it_if_somebody_waits() {
+    let server = Running::start().await;
+    let (mut worker, mut client) = (server.worker(&["f"]).await, server.client().await);
+    let result = run(&mut client, job("f", "a")).await;
+    let given = worker.take().await;
+    let say = |chunk: Bytes| Command::WorkData { key: given.key.clone(), chunk };
+    for chunk in ["one", "two"] {
+        worker.ok(say(Bytes::from_static(chunk.as_bytes()))).await;
+    }
+    // The beginning, up to a limit.
+    worker.ok(say(vec![0; 64 << 10].into())).await;
+    let stream = listen(&mut client, job("f", "a")).await;
+    worker.ok(say(Bytes::from_static(b"three"))).await;
+    done(&mut worker, &given, "result").await;
+    for (msgid, text) in [(stream, "one"), (stream, "two"), (stream, "three"), (stream, "EOF"), (result, "result")] {
+        let packet = client.next().await.unwrap();
+        assert_eq!((packet.msgid, packet.command), (msgid, data(text)));
+    }
+    // For nobody nothing is kept.
+    client.submit(job("f", "b")).await;
+    let given = worker.take().await;
+    worker.ok(Command::WorkData { key: given.key.clone(), chunk: Bytes::from_static(b"unheard") }).await;
+    listen(&mut client, job("f", "b")).await;
+    done(&mut worker, &given, "").await;
+    assert_eq!(client.next().await.unwrap().command, data("EOF"));
+}
+
 #[tokio::test]
 async fn many_chunks_use_up_no_room_for_requests() {
     let server = Running::with_options(ServerOptions { max_requests: 4, ..ServerOptions::default() }).await;

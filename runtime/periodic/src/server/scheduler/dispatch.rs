@@ -1,4 +1,4 @@
-//! Bringing due jobs and workers with a GRAB open together, and watching what becomes of it.
+//! Bringing due jobs and workers with a GRAB open together.
 //!
 //! Funcs take turns, least recently served first, and so do the connections of a func; a flood on one func delays
 //! another by one job at most.
@@ -7,22 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::debug;
 
 use super::entry::{Holder, KeyState, Lease, State, job_weight};
 use super::func::FuncId;
-use super::life::Reply;
 use super::{ConnId, Loaded, Read, Scheduler};
-use crate::job::{Job, JobKey};
+use crate::job::Job;
 use crate::store::{JobStoreError, Seq};
-use crate::wire::{Command, MsgId, Packet};
+use crate::wire::{Command, Packet};
 
 /// Jobs read from the store at once, at most.
 const LOAD: usize = 256;
 /// Bytes of jobs that are read at once even when the cache is full.
 const LOAD_BYTES: usize = 1 << 20;
-/// An acknowledgement that is noticed to be overdue by more than this is one the server slept through.
-const STALL: Duration = Duration::from_millis(500);
 /// A leased job larger than this is not kept; should it have to run again, it is read again.
 const KEEP_LEASED: usize = 64 << 10;
 
@@ -30,14 +26,13 @@ const KEEP_LEASED: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Ack {
     pub(super) deadline: Instant,
-    seq: Seq,
-    lease: u64,
-    conn: ConnId,
+    pub(super) seq: Seq,
+    pub(super) lease: u64,
+    pub(super) conn: ConnId,
     /// It was noticed so late that it was given a second chance.
-    again: bool,
+    pub(super) again: bool,
 }
 
-/// Giving jobs out.
 impl Scheduler {
     /// Lets the func have its turn, if it may have a job for somebody.
     pub(super) fn mark_ready(&mut self, func: FuncId) {
@@ -199,150 +194,5 @@ impl Scheduler {
             // Nobody waits for them once the scheduler is gone.
             let _scheduler_gone = loaded.send(Read::Jobs(Loaded { func, seqs, jobs }));
         });
-    }
-}
-
-/// What becomes of a job that was given out.
-impl Scheduler {
-    /// Takes a lease off the books.
-    pub(super) fn lease_over(&mut self, func: FuncId, seq: Seq, lease: &Lease) {
-        self.funcs[func].running -= 1;
-        for holder in lease.holders() {
-            self.lets_go(seq, holder);
-        }
-        self.leave_locks(&lease.key);
-    }
-
-    /// A connection does not have the job any more.
-    fn lets_go(&mut self, seq: Seq, holder: &Holder) {
-        if let Some(peer) = self.peers.get_mut(&holder.conn) {
-            peer.leases.remove(&seq);
-            if peer.unacked.get(&holder.msgid) == Some(&seq) {
-                peer.unacked.remove(&holder.msgid);
-            }
-        }
-    }
-
-    /// Takes the job from one of several connections that have it. False: it is the only one.
-    pub(super) fn take_from(&mut self, seq: Seq, conn: ConnId) -> bool {
-        let Some(State::Leased(lease)) = self.entries.get_mut(&seq).map(|entry| &mut entry.state) else { return false };
-        let Some(holder) = lease.without(conn) else { return false };
-        self.lets_go(seq, &holder);
-        true
-    }
-
-    /// A worker lost its connection, or is taken to have: if nobody else has the job, its run has failed.
-    pub(super) fn holder_lost(&mut self, seq: Seq, conn: ConnId) {
-        if !self.take_from(seq, conn) {
-            self.lease_lost(seq);
-        }
-    }
-
-    /// The worker is gone, or its time is over: the job is ready again at once; or gone, if it was there only for those
-    /// who waited for it.
-    pub(super) fn lease_lost(&mut self, seq: Seq) {
-        let Some(State::Leased(lease)) = self.entries.get(&seq).map(|entry| &entry.state) else { return };
-        let key = lease.key.clone();
-        match self.fail_waiters(&key) {
-            Some(ended) => self.finish(seq, key, Some(ended), Reply::Nobody),
-            None => self.give_back(seq, State::Orphaned),
-        }
-    }
-
-    fn give_back(&mut self, seq: Seq, state: impl FnOnce(JobKey) -> State) {
-        let Some(entry) = self.entries.get_mut(&seq) else { return };
-        match std::mem::replace(&mut entry.state, State::Waiting) {
-            State::Leased(lease) => {
-                let (func, position) = (entry.func, (entry.sched_at, seq));
-                let key = lease.key.clone();
-                entry.state = state(key);
-                let held = matches!(entry.state, State::Orphaned(_));
-                self.lease_over(func, seq, &lease);
-                if !held {
-                    self.unhold(&lease.key);
-                }
-                self.enqueue(func, position);
-            }
-            other => entry.state = other,
-        }
-    }
-
-    pub(super) fn job_assigned(&mut self, conn: ConnId, msgid: MsgId) {
-        if let Some(seq) = self.peers.get_mut(&conn).and_then(|peer| peer.unacked.remove(&msgid))
-            && let Some(State::Leased(lease)) = self.entries.get_mut(&seq).map(|entry| &mut entry.state)
-            && let Some(holder) = lease.holder_mut(conn)
-        {
-            holder.acked = true;
-        }
-        self.no_answer(conn);
-    }
-
-    pub(super) fn job_unassigned(&mut self, conn: ConnId, msgid: MsgId) {
-        if let Some(seq) = self.peers.get_mut(&conn).and_then(|peer| peer.unacked.remove(&msgid))
-            && !self.take_from(seq, conn)
-        {
-            self.give_back(seq, |_| State::Waiting);
-        }
-        self.no_answer(conn);
-    }
-
-    /// A worker that speaks about a job has taken it, acknowledged or not. Workers from before there were
-    /// acknowledgements do just that.
-    pub(super) fn acknowledged_by_answer(&mut self, conn: ConnId, key: &JobKey) {
-        let Some(seq) = self.keys.get(key).and_then(|state| state.held) else { return };
-        if let Some(State::Leased(lease)) = self.entries.get_mut(&seq).map(|entry| &mut entry.state)
-            && let Some(holder) = lease.holder_mut(conn)
-            && !holder.acked
-        {
-            holder.acked = true;
-            let msgid = holder.msgid;
-            if let Some(peer) = self.peers.get_mut(&conn) {
-                peer.unacked.remove(&msgid);
-                peer.never_acks = true;
-            }
-        }
-    }
-
-    /// A worker that does not acknowledge its jobs is not there: its connection is closed, which gives all its jobs
-    /// back. One that never has, and yet has done jobs, loses the one. And if it is the server that was not there, for
-    /// want of a processor, the acknowledgement may be waiting to be read.
-    pub(super) fn expire_acks(&mut self) {
-        while let Some(ack) = self.acks.pop_front_if(|ack| ack.deadline <= self.instant) {
-            if let Some(State::Leased(lease)) = self.entries.get(&ack.seq).map(|entry| &entry.state)
-                && lease.id == ack.lease
-                && lease.holder(ack.conn).is_some_and(|holder| !holder.acked)
-            {
-                if !ack.again && self.instant - ack.deadline > STALL {
-                    self.acks.push_back(Ack { deadline: self.instant + STALL, again: true, ..ack });
-                } else if self.peers.get(&ack.conn).is_some_and(|peer| peer.never_acks) {
-                    self.holder_lost(ack.seq, ack.conn);
-                } else {
-                    self.close_peer(ack.conn, "it does not acknowledge its jobs");
-                }
-            }
-        }
-    }
-
-    /// A new second: jobs have become due.
-    pub(super) fn wake_funcs(&mut self) {
-        for func in 0..self.funcs.len() {
-            self.refill_if_low(func);
-            self.mark_ready(func);
-        }
-    }
-
-    /// Jobs whose time is over are ready again.
-    pub(super) fn expire_leases(&mut self) {
-        let overdue = |seq: &Seq| match self.entries.get(seq).map(|entry| &entry.state) {
-            Some(State::Leased(lease)) => lease.deadline <= self.instant,
-            _ => false,
-        };
-        let overdue: Vec<Seq> =
-            self.peers.values().flat_map(|peer| peer.leases.iter().copied()).filter(overdue).collect();
-        // Once each, however many have it.
-        for seq in overdue {
-            debug!(seq, "a worker took too long");
-            self.lease_lost(seq);
-        }
     }
 }

@@ -3,14 +3,14 @@
 use tokio::sync::oneshot;
 use tracing::warn;
 
-use super::entry::{Entry, State, job_weight};
-use super::func::{FuncId, Horizon, Position};
+use super::entry::State;
+use super::func::{FuncId, Horizon};
 use super::requests::WorkEnd;
 use super::waiters::{Ended, REMOVED};
 use super::{ConnId, Scheduler};
 use crate::job::{Job, JobKey};
 use crate::server::SubmitError;
-use crate::store::{JobOp, JobOpDone, JobStoreError, Seq};
+use crate::store::{JobOp, JobStoreError, Seq};
 use crate::wire::{Command, MsgId};
 
 /// Who waits for an operation.
@@ -56,6 +56,13 @@ enum GatherTo {
 }
 
 impl Gather {
+    /// Takes one result. True: it was the last.
+    pub(super) fn take(&mut self, index: usize, result: Result<bool, JobStoreError>) -> bool {
+        self.results[index] = result.map_err(SubmitError::from);
+        self.left -= 1;
+        self.left == 0
+    }
+
     /// Tells an asker in this process. A connection is left to the scheduler.
     fn finish(self) {
         // Whoever asked may have stopped waiting.
@@ -89,7 +96,7 @@ impl Scheduler {
     }
 
     /// All operations of a request have a result.
-    fn gathered(&mut self, gather: Gather) {
+    pub(super) fn gathered(&mut self, gather: Gather) {
         let GatherTo::Peer(conn, msgid) = gather.to else { return gather.finish() };
         match gather.results.into_iter().find_map(Result::err) {
             None => self.answer(conn, msgid, Command::Success),
@@ -208,168 +215,4 @@ impl Scheduler {
         self.ops.push(op);
         self.under_way.push_back(after);
     }
-}
-
-/// Results.
-impl Scheduler {
-    pub(super) fn done(&mut self, after: After, result: Result<JobOpDone, JobStoreError>) {
-        match after {
-            After::Put { job, reply } => self.put_done(job, reply, result),
-            After::Remove { key, seq, ended, reply } => {
-                let deleted = self.deleted(&key, seq, ended, result.and_then(deleted));
-                self.reply(reply, deleted);
-            }
-            After::Finish { seq, key, ended, reply } => {
-                let deleted = self.deleted(&key, Some(seq), ended, result.and_then(deleted));
-                self.reply(reply, deleted);
-            }
-            After::Reschedule { seq, key, sched_at, step, reply } => {
-                let moved = result.and_then(|done| match done {
-                    JobOpDone::Rescheduled(moved) => Ok(moved),
-                    other => Err(nonsense(&other)),
-                });
-                match &moved {
-                    Ok(true) => self.moved(seq, sched_at, step),
-                    Ok(false) => self.forget(seq),
-                    Err(_) => self.revive(seq, Some(&key)),
-                }
-                self.settle(&key);
-                self.reply(reply, moved);
-            }
-            After::Refill { func, from, limit } => self.refilled(func, from, limit, result.and_then(page)),
-            After::DropPage { func, through, reply } => {
-                self.drop_page(func, through, reply, result.and_then(page));
-            }
-            After::Drop { func, seq } => match result.and_then(deleted) {
-                Ok(deleted) => {
-                    self.forget(seq);
-                    let stored = &mut self.funcs[func].stored;
-                    *stored = stored.saturating_sub(u64::from(deleted.is_some()));
-                }
-                Err(_) => self.revive(seq, None),
-            },
-        }
-    }
-
-    fn put_done(&mut self, job: Job, reply: Reply, result: Result<JobOpDone, JobStoreError>) {
-        let key = job.key.clone();
-        let put = result.and_then(|done| match done {
-            JobOpDone::Put { seq, replaced } => Ok((seq, replaced)),
-            other => Err(nonsense(&other)),
-        });
-        if let Ok((seq, replaced)) = put {
-            let func = self.func(&key.func);
-            self.last_seq = self.last_seq.max(Some(seq));
-            match replaced {
-                Some(replaced) => self.forget(replaced),
-                None => self.funcs[func].stored += 1,
-            }
-            self.funcs[func].weigh(job_weight(&job));
-            if self.funcs[func].horizon.covers((job.sched_at, seq)) {
-                let sched_at = job.sched_at;
-                let job = self.keep(job);
-                self.entries.insert(seq, Entry { func, sched_at, job, state: State::Waiting });
-                self.enqueue(func, (sched_at, seq));
-            }
-        }
-        self.settle(&key);
-        if let (Ok((seq, _)), Reply::Runner(_)) = (&put, reply)
-            && self.settings.run_job_aggressive != 0
-        {
-            self.assign_at_once(*seq);
-        }
-        self.reply(reply, put.map(|_| true));
-    }
-
-    /// What [`JobOp::Remove`] and [`JobOp::Finish`] have in common: was there a job? `seq` is the job in memory that was
-    /// retired for it.
-    fn deleted(
-        &mut self,
-        key: &JobKey,
-        seq: Option<Seq>,
-        ended: Option<Box<Ended>>,
-        deleted: Result<Option<Seq>, JobStoreError>,
-    ) -> Result<bool, JobStoreError> {
-        match &deleted {
-            Ok(deleted) => {
-                self.tell_ended(ended);
-                for gone in seq.iter().chain(deleted.iter().filter(|gone| Some(**gone) != seq)) {
-                    self.forget(*gone);
-                }
-                if deleted.is_some() {
-                    let func = self.func(&key.func);
-                    self.funcs[func].stored = self.funcs[func].stored.saturating_sub(1);
-                }
-            }
-            Err(_) => {
-                self.wait_again(key, ended);
-                if let Some(seq) = seq {
-                    self.revive(seq, Some(key));
-                }
-            }
-        }
-        self.settle(key);
-        deleted.map(|deleted| deleted.is_some())
-    }
-
-    /// A job in memory has got a new place.
-    fn moved(&mut self, seq: Seq, sched_at: i64, step: i32) {
-        let Some(entry) = self.entries.get_mut(&seq) else { return };
-        let func = entry.func;
-        entry.state = State::Waiting;
-        entry.sched_at = sched_at;
-        let job = entry.job.take();
-        if let Some(job) = &job {
-            self.cached -= job_weight(job);
-        }
-        if !self.funcs[func].horizon.covers((sched_at, seq)) {
-            self.entries.remove(&seq);
-            return self.refill_if_low(func);
-        }
-        let job = job.and_then(|job| self.keep(Job { sched_at, count: job.count.saturating_add(step), ..job }));
-        if let Some(entry) = self.entries.get_mut(&seq) {
-            entry.job = job;
-        }
-        self.enqueue(func, (sched_at, seq));
-    }
-
-    pub(super) fn reply(&mut self, reply: Reply, result: Result<bool, JobStoreError>) {
-        match (reply, result) {
-            (Reply::Peer(conn, msgid), Ok(_)) => self.answer(conn, msgid, Command::Success),
-            (Reply::Runner(_) | Reply::Nobody, Ok(_)) => {}
-            (Reply::Nobody, Err(error)) => warn!(%error, "a job cannot be deleted"),
-            (Reply::Peer(conn, _) | Reply::Runner(conn), Err(error)) => {
-                warn!(conn, %error, "a request failed");
-                self.close_peer(conn, "the store failed");
-            }
-            (Reply::Gather(id, index), result) => {
-                let Some(gather) = self.gathers.get_mut(&id) else { return };
-                gather.results[index] = result.map_err(SubmitError::from);
-                gather.left -= 1;
-                if gather.left == 0
-                    && let Some(gather) = self.gathers.remove(&id)
-                {
-                    self.gathered(gather);
-                }
-            }
-        }
-    }
-}
-
-fn deleted(done: JobOpDone) -> Result<Option<Seq>, JobStoreError> {
-    match done {
-        JobOpDone::Deleted(seq) => Ok(seq),
-        other => Err(nonsense(&other)),
-    }
-}
-
-fn page(done: JobOpDone) -> Result<Vec<Position>, JobStoreError> {
-    match done {
-        JobOpDone::Due(page) => Ok(page),
-        other => Err(nonsense(&other)),
-    }
-}
-
-fn nonsense(done: &JobOpDone) -> JobStoreError {
-    JobStoreError::Failed(format!("the store answered another question: {done:?}"))
 }

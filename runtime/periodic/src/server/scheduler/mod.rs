@@ -6,8 +6,8 @@
 //! store its operations and the connections their answers.
 //!
 //! What it knows is in three tables, each with its file: jobs in memory ([`entry`]), funcs with their queues
-//! ([`func`]), and connections ([`peer`]). `requests` reads what a connection asks, if `access` lets it; `life` is a job's way through the
-//! store and back ([`pump`] carries it), `tables` what that does to the tables; `refill` brings places and jobs from the store into memory;
+//! ([`func`]), and connections ([`peer`]). `requests` reads what a connection asks, if `access` lets it; `life` is a job's way into the
+//! store, `results` the way back ([`pump`] carries it), `tables` what that does to the tables; `refill` brings places and jobs from the store into memory;
 //! `dispatch` brings jobs and workers together; `waiters` are those who wait for a job's end, `locks` what jobs take while
 //! they run; `drop_func`, `dump` and `status` are the requests that are about more than one job.
 //!
@@ -24,12 +24,14 @@ mod drop_func;
 mod dump;
 mod entry;
 mod func;
+mod leases;
 mod life;
 mod locks;
 mod peer;
 mod pump;
 mod refill;
 mod requests;
+mod results;
 mod status;
 mod tables;
 mod waiters;

@@ -18,6 +18,10 @@ use crate::wire::{Command, MsgId, Packet};
 const DEFAULT_WAIT: Duration = Duration::from_secs(60);
 /// What ends a stream.
 const EOF: Bytes = Bytes::from_static(b"EOF");
+/// How many bytes of chunks are kept for a listener who has not come yet.
+const EARLY_BYTES: usize = 64 << 10;
+/// What a kept chunk counts for besides its bytes.
+const CHUNK_WEIGHT: usize = 64;
 /// In place of a result: the worker failed, or put the job off, or is gone.
 pub(super) const FAILED: Bytes = Bytes::from_static(b"failed");
 /// In place of a result: the job was deleted.
@@ -39,10 +43,30 @@ pub(super) struct Waiters {
     run: Vec<Waiter>,
     /// RECV_DATA: any number of chunks, then the end.
     receive: Vec<Waiter>,
+    /// What was said while there was nobody to listen, though somebody waited for the result: a client that wants both
+    /// asks for the result first, and a quick worker may be quicker than its second request. Only the beginning is kept,
+    /// up to [`EARLY_BYTES`].
+    early: Vec<Bytes>,
+    early_bytes: usize,
     /// The job is there only because they wait for it.
     owned: bool,
     /// When they stop waiting. A later request moves it on, never back.
     deadline: Instant,
+}
+
+impl Waiters {
+    /// Keeps a chunk that nobody hears, if somebody may still come for it.
+    fn keep_early(&mut self, chunk: &Bytes) {
+        let bytes = self.early_bytes + chunk.len() + CHUNK_WEIGHT;
+        if self.receive.is_empty() && !self.run.is_empty() {
+            // After one that does not fit, none is kept: what is heard has no hole in it before its end.
+            self.early_bytes = bytes;
+            if bytes <= EARLY_BYTES {
+                // Not the buffer that it came in.
+                self.early.push(Bytes::copy_from_slice(chunk));
+            }
+        }
+    }
 }
 
 /// Waiters whose job ends, with what they are to be told.
@@ -74,8 +98,14 @@ impl Scheduler {
             return self.close_peer(conn, "it listens to too many jobs");
         }
         peer.streams += 1;
-        self.waiters_of(conn, job).receive.push(Waiter { conn, msgid });
+        let waiters = self.waiters_of(conn, job);
+        waiters.receive.push(Waiter { conn, msgid });
+        waiters.early_bytes = 0;
+        let early = std::mem::take(&mut waiters.early);
         self.answer(conn, msgid, Command::Success);
+        for chunk in early {
+            self.send(conn, Packet { msgid, command: Command::Data(chunk) });
+        }
     }
 
     fn has_worker(&self, func: &[u8]) -> bool {
@@ -95,6 +125,8 @@ impl Scheduler {
         let waiters = self.waiters.entry(job.key.clone()).or_insert_with(|| Waiters {
             run: Vec::new(),
             receive: Vec::new(),
+            early: Vec::new(),
+            early_bytes: 0,
             owned: false,
             deadline,
         });
@@ -113,8 +145,9 @@ impl Scheduler {
     pub(super) fn work_data(&mut self, conn: ConnId, msgid: MsgId, key: &JobKey, chunk: &Bytes) {
         self.acknowledged_by_answer(conn, key);
         if self.has_lease(conn, key)
-            && let Some(waiters) = self.waiters.get(key)
+            && let Some(waiters) = self.waiters.get_mut(key)
         {
+            waiters.keep_early(chunk);
             for Waiter { conn, msgid } in waiters.receive.clone() {
                 self.send(conn, Packet { msgid, command: Command::Data(chunk.clone()) });
             }
@@ -177,7 +210,7 @@ impl Scheduler {
     /// The job has not ended after all: they wait on.
     pub(super) fn wait_again(&mut self, key: &JobKey, ended: Option<Box<Ended>>) {
         let Some(ended) = ended else { return };
-        let Waiters { run, receive, owned, deadline } = ended.waiters;
+        let Waiters { run, receive, early, early_bytes, owned, deadline } = ended.waiters;
         let is_there = |scheduler: &Self, waiter: &Waiter| scheduler.peers.contains_key(&waiter.conn);
         let run: Vec<_> = run.into_iter().filter(|waiter| is_there(self, waiter)).collect();
         let receive: Vec<_> = receive.into_iter().filter(|waiter| is_there(self, waiter)).collect();
@@ -194,6 +227,8 @@ impl Scheduler {
         let waiters = self.waiters.entry(key.clone()).or_insert(Waiters {
             run: Vec::new(),
             receive: Vec::new(),
+            early,
+            early_bytes,
             owned,
             deadline,
         });
