@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::{PATIENCE, Running, job, name};
+use common::{Breakable, PATIENCE, Running, job, name};
 use periodic::{
     Answer, Connect, Endpoint, Handler, Job, JobStore, MemoryStore, ServerOptions, SystemClock, Work, Worker,
     WorkerOptions,
@@ -155,46 +155,6 @@ async fn a_worker_outlives_its_server() {
     all_done(&server, "f").await;
     assert_eq!(script.runs("wait"), 1, "the handler that still had it answered for it");
     working.stop().await;
-}
-
-/// Connections that a test can break.
-#[derive(Clone)]
-struct Breakable {
-    to: Endpoint,
-    broken: Arc<Mutex<CancellationToken>>,
-    /// While it is held, nobody connects.
-    closed: Arc<tokio::sync::Mutex<()>>,
-}
-
-impl Breakable {
-    fn new(to: &Endpoint) -> Self {
-        Self { to: to.clone(), broken: Arc::default(), closed: Arc::default() }
-    }
-
-    fn break_now(&self) {
-        std::mem::take(&mut *self.broken.lock().unwrap()).cancel();
-    }
-}
-
-#[async_trait]
-impl Connect for Breakable {
-    async fn connect(&self) -> std::io::Result<Box<dyn periodic::transport::Stream>> {
-        let _open = self.closed.lock().await;
-        let mut far = self.to.connect().await?;
-        let (near, mut middle) = tokio::io::duplex(4096);
-        let broken = self.broken.lock().unwrap().clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = broken.cancelled() => {}
-                _ = tokio::io::copy_bidirectional(&mut middle, &mut far) => {}
-            }
-        });
-        Ok(Box::new(near))
-    }
-
-    fn peer(&self) -> String {
-        "a line that breaks".to_owned()
-    }
 }
 
 #[tokio::test]

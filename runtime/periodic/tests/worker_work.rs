@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use common::{A_WHILE, PATIENCE, Running, job, key, name};
+use common::{A_WHILE, Breakable, PATIENCE, Running, job, key, name};
 use periodic::transport::Stream;
 use periodic::wire::{Command, FrameCodec, FrameReader, MsgId, Packet};
 use periodic::{
-    Answer, AuthFile, Client, ClientOptions, Connect, Endpoint, Handler, Identity, Job, Listener, ServerOptions, Work,
-    WorkError, Worker, WorkerOptions,
+    Answer, AuthFile, Client, ClientOptions, Connect, Handler, Identity, Job, Listener, ServerOptions, Work, WorkError,
+    Worker, WorkerOptions,
 };
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Semaphore;
@@ -283,34 +283,10 @@ async fn a_handler_that_says_locked_without_reason_has_failed() {
     assert_eq!(runs.load(Ordering::SeqCst), 2);
 }
 
-/// Connections that a test can break.
-#[derive(Clone)]
-struct Breakable(Endpoint, Arc<std::sync::Mutex<CancellationToken>>);
-
-#[async_trait]
-impl Connect for Breakable {
-    async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
-        let mut far = self.0.connect().await?;
-        let (near, mut middle) = tokio::io::duplex(4096);
-        let broken = self.1.lock().unwrap().clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = broken.cancelled() => {}
-                _ = tokio::io::copy_bidirectional(&mut middle, &mut far) => {}
-            }
-        });
-        Ok(Box::new(near))
-    }
-
-    fn peer(&self) -> String {
-        "a line that breaks".to_owned()
-    }
-}
-
 #[tokio::test]
 async fn a_handler_is_told_when_its_locks_are_gone_and_its_job_runs_again() {
     let server = Running::start().await;
-    let line = Breakable(server.endpoint.clone(), Arc::default());
+    let line = Breakable::new(&server.endpoint);
     let (runs, mut ran) = mpsc::unbounded_channel();
     work(line.clone(), WorkerOptions::default(), &["f"], move |_, work: Work| {
         let runs = runs.clone();
@@ -331,7 +307,7 @@ async fn a_handler_is_told_when_its_locks_are_gone_and_its_job_runs_again() {
     });
     server.submit(job("f", "a")).await;
     next(&mut ran).await;
-    std::mem::take(&mut *line.1.lock().unwrap()).cancel();
+    line.break_now();
     // The second run.
     next(&mut ran).await;
     assert_eq!(server.status("f").await.jobs, 1, "the first one's answer was not told");

@@ -15,9 +15,9 @@ use crate::config::{Connections, Keep, LinkError, PeriodicdConfig};
 use crate::http::{ListenError, listen};
 use crate::metrics::periodicd::Periodicd;
 use crate::metrics::process::Process;
-use crate::operator::{self, Ready};
+use crate::open_files;
+use crate::operator::{self, Operator, Ready};
 use crate::serve::{DRAIN_JOBS, drain};
-use crate::{http, open_files};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -74,13 +74,11 @@ pub async fn run(config: PeriodicdConfig, stop: CancellationToken, say: impl Fn(
         say(&format!("periodic: {}", listener.endpoint()));
         accepting.push(tokio::spawn(server.serve(listener, stop_accepting.clone())));
     }
-    let stop_operator = CancellationToken::new();
     let operator = admin_listener.map(|listener| {
-        say(&format!("operator: {}", http::url(&listener)));
         let parts = Parts { store: Arc::clone(&store), server: server.handle(), stop: stop.clone() };
         let numbers = Periodicd::new(server.handle(), disk.clone());
         let router = operator::router(Arc::new(parts), vec![Arc::new(Process), Arc::new(numbers)]);
-        tokio::spawn(http::serve(listener, router, Connections::default(), stop_operator.clone()))
+        Operator::start(listener, router, Connections::default(), &say)
     });
     say("ready");
 
@@ -97,9 +95,8 @@ pub async fn run(config: PeriodicdConfig, stop: CancellationToken, say: impl Fn(
         drain("a Periodic listener", Duration::from_secs(1), accepting).await;
     }
     server.stop().await;
-    stop_operator.cancel();
     if let Some(operator) = operator {
-        drain("the operator listener", Duration::from_secs(1), operator).await;
+        operator.stop().await;
     }
     if let Some(disk) = disk {
         disk.close().await;

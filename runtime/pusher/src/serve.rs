@@ -22,7 +22,7 @@ use crate::http::listen;
 use crate::metrics::Source;
 use crate::metrics::process::Process;
 use crate::metrics::server::{Jobs, Server as ServerNumbers};
-use crate::operator::{self, Ready};
+use crate::operator::{self, Operator, Ready};
 use crate::senders::{Senders, SendersConfig, SendersError};
 use crate::{docs, http, open_files};
 
@@ -120,13 +120,11 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
         None => None,
     };
 
-    let stop_operator = CancellationToken::new();
     let parts = Parts { store: store.clone(), search: search.clone(), periodic: periodic.probe(), stop: stop.clone() };
     let api_url = http::url(&api_listener);
     say(&format!("api: {api_url}"));
-    say(&format!("operator: {}", http::url(&admin_listener)));
     let operator = operator::router(Arc::new(parts), sources).merge(docs::router(&api_url));
-    let operator = tokio::spawn(http::serve(admin_listener, operator, connections, stop_operator.clone()));
+    let operator = Operator::start(admin_listener, operator, connections, &say);
     let gate = Gate::new(config.limits.concurrent);
     let (limits, auth) = (config.limits, config.auth);
     let options = Options { limits, auth, gate: Some(gate.clone()), counts: Some(requests) };
@@ -147,8 +145,7 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     }
     stop_accepting_jobs.cancel();
     periodic.stop().await;
-    stop_operator.cancel();
-    drain("the operator listener", Duration::from_secs(1), operator).await;
+    operator.stop().await;
     search.close().await;
     store.close().await;
     tracing::info!("stopped");

@@ -2,7 +2,6 @@
 //! where, tells operators how it is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use periodic::{ClientOptions, TlsError};
@@ -12,11 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::adapters::RemoteQueue;
 use crate::config::{Connections, PeriodicConfig, WorkConfig};
-use crate::http::{self, ListenError, listen};
+use crate::http::{ListenError, listen};
 use crate::metrics::process::Process;
-use crate::operator::{self, Ready};
+use crate::operator::{self, Operator, Ready};
 use crate::senders::{Senders, SendersConfig, SendersError};
-use crate::serve::drain;
 
 /// Why the worker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -59,18 +57,15 @@ pub async fn run(config: WorkConfig, stop: CancellationToken, say: impl Fn(&str)
     let (worker, numbers) = senders.join(Worker::new(connect, Arc::new(queue), options), stop.clone());
     say(&format!("taking jobs from {endpoint}"));
     say(&format!("senders: {}", worker.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
-    let stop_operator = CancellationToken::new();
     let operator = admin_listener.map(|listener| {
-        say(&format!("operator: {}", http::url(&listener)));
         let parts = Parts { activity: worker.activity(), server: endpoint.to_string(), stop: stop.clone() };
         let router = operator::router(Arc::new(parts), vec![Arc::new(Process), Arc::new(numbers)]);
-        tokio::spawn(http::serve(listener, router, Connections::default(), stop_operator.clone()))
+        Operator::start(listener, router, Connections::default(), &say)
     });
     say("ready");
     worker.run(stop).await;
-    stop_operator.cancel();
     if let Some(operator) = operator {
-        drain("the operator listener", Duration::from_secs(1), operator).await;
+        operator.stop().await;
     }
     Ok(())
 }

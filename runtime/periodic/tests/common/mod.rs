@@ -89,6 +89,46 @@ impl periodic::JobStore for Gate {
     }
 }
 
+/// Connections that a test can break.
+#[derive(Clone)]
+pub struct Breakable {
+    to: Endpoint,
+    broken: Arc<std::sync::Mutex<CancellationToken>>,
+    /// While it is held, nobody connects.
+    pub closed: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Breakable {
+    pub fn new(to: &Endpoint) -> Self {
+        Self { to: to.clone(), broken: Arc::default(), closed: Arc::default() }
+    }
+
+    pub fn break_now(&self) {
+        std::mem::take(&mut *self.broken.lock().unwrap()).cancel();
+    }
+}
+
+#[async_trait::async_trait]
+impl Connect for Breakable {
+    async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+        let _open = self.closed.lock().await;
+        let mut far = self.to.connect().await?;
+        let (near, mut middle) = tokio::io::duplex(4096);
+        let broken = self.broken.lock().unwrap().clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = broken.cancelled() => {}
+                _ = tokio::io::copy_bidirectional(&mut middle, &mut far) => {}
+            }
+        });
+        Ok(Box::new(near))
+    }
+
+    fn peer(&self) -> String {
+        "a line that breaks".to_owned()
+    }
+}
+
 /// A server on a TCP port of its own.
 pub struct Running {
     pub server: Server,

@@ -99,21 +99,22 @@ impl Scheduler {
         self.no_answer(conn);
     }
 
-    /// A worker that speaks about a job has taken it, acknowledged or not. Workers from before there were
-    /// acknowledgements do just that.
-    pub(super) fn acknowledged_by_answer(&mut self, conn: ConnId, key: &JobKey) {
-        let Some(seq) = self.keys.get(key).and_then(|state| state.held) else { return };
-        if let Some(State::Leased(lease)) = self.entries.get_mut(&seq).map(|entry| &mut entry.state)
-            && let Some(holder) = lease.holder_mut(conn)
-            && !holder.acked
-        {
-            holder.acked = true;
+    /// Has this connection the job with this key? A worker that speaks about a job has taken it, acknowledged or not:
+    /// workers from before there were acknowledgements do just that.
+    pub(super) fn speaks_for(&mut self, conn: ConnId, key: &JobKey) -> bool {
+        self.keys.get(key).and_then(|state| state.held).is_some_and(|seq| self.acknowledge(conn, seq).is_some())
+    }
+
+    /// The connection has said something about a job; `None`: it does not have it. True when that is the acknowledgement.
+    pub(super) fn acknowledge(&mut self, conn: ConnId, seq: Seq) -> Option<bool> {
+        let State::Leased(lease) = &mut self.entries.get_mut(&seq)?.state else { return None };
+        let holder = lease.holder_mut(conn)?;
+        let is_first = !std::mem::replace(&mut holder.acked, true);
+        if is_first {
             let msgid = holder.msgid;
-            if let Some(peer) = self.peers.get_mut(&conn) {
-                peer.unacked.remove(&msgid);
-                peer.never_acks = true;
-            }
+            self.peers.get_mut(&conn)?.unacked.remove(&msgid);
         }
+        Some(is_first)
     }
 
     /// A worker that does not acknowledge its jobs is not there: its connection is closed, which gives all its jobs

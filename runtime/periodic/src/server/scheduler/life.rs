@@ -127,23 +127,23 @@ impl Scheduler {
     /// Stores a job, unless one with its key runs: then it is dropped, and the answer is still SUCCESS (PROTOCOL §5).
     pub(super) fn store_job(&mut self, mut job: Job, reply: Reply) {
         job.sched_at = job.sched_at.max(self.now);
-        if !self.is_leased(&job.key) {
-            // What it replaces does not wait for a lock any more, nor have one.
-            self.unlock_job(&job.key);
-            self.leave_locks(&job.key);
-        }
-        let state = self.keys.entry(job.key.clone()).or_default();
-        if let Some(entry) = state.held.and_then(|seq| self.entries.get_mut(&seq)) {
+        let held = self.keys.get(&job.key).and_then(|state| state.held);
+        if let Some(entry) = held.and_then(|seq| self.entries.get_mut(&seq)) {
             match entry.state {
                 State::Leased(_) => return self.reply(reply, Ok(true)),
                 State::Orphaned(_) => {
                     entry.state = State::Waiting;
-                    state.held = None;
+                    self.unhold(&job.key);
                 }
-                State::Waiting | State::Parked(_) | State::Locked(_) | State::Ending => {}
+                State::Locked(_) => {
+                    self.unlock_job(&job.key);
+                }
+                State::Waiting | State::Parked(_) | State::Ending => {}
             }
         }
-        state.under_way += 1;
+        // What it replaces does not wait for a lock any more, nor have one.
+        self.leave_locks(&job.key);
+        self.keys.entry(job.key.clone()).or_default().under_way += 1;
         self.push(JobOp::Put(job.clone()), After::Put { job, reply });
     }
 

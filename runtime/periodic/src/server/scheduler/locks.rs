@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::entry::{Lease, State};
+use super::entry::State;
 use super::{ConnId, Scheduler};
 use crate::job::JobKey;
 use crate::wire::{Command, MsgId};
@@ -123,8 +123,7 @@ impl Scheduler {
     /// A job's worker asks for a lock. Only a job that this connection has can take one: whoever asks for another is
     /// told to forget it, as one does who has to wait.
     pub(super) fn acquire(&mut self, conn: ConnId, msgid: MsgId, name: &Bytes, capacity: i16, key: &JobKey) {
-        self.acknowledged_by_answer(conn, key);
-        let acquired = self.has_lease(conn, key) && {
+        let acquired = self.speaks_for(conn, key) && {
             if self.locks.held(key) >= MAX_HELD {
                 return self.close_peer(conn, "one of its jobs takes too many locks");
             }
@@ -151,7 +150,7 @@ impl Scheduler {
     }
 
     pub(super) fn release(&mut self, conn: ConnId, msgid: MsgId, name: &Bytes, key: &JobKey) {
-        if self.has_lease(conn, key) {
+        if self.speaks_for(conn, key) {
             let next = self.locks.release(name, key);
             self.unlock_jobs(next);
         }
@@ -211,20 +210,10 @@ impl Scheduler {
         }
     }
 
-    /// The lease of the job with this key.
-    pub(super) fn lease(&self, key: &JobKey) -> Option<&Lease> {
-        match &self.entries.get(&self.keys.get(key)?.held?)?.state {
-            State::Leased(lease) => Some(lease),
-            _ => None,
-        }
-    }
-
+    /// Has any worker the job with this key?
     pub(super) fn is_leased(&self, key: &JobKey) -> bool {
-        self.lease(key).is_some()
-    }
-
-    pub(super) fn has_lease(&self, conn: ConnId, key: &JobKey) -> bool {
-        self.lease(key).is_some_and(|lease| lease.is_held_by(conn))
+        let held = self.keys.get(key).and_then(|state| state.held);
+        held.and_then(|seq| self.entries.get(&seq)).is_some_and(|entry| matches!(entry.state, State::Leased(_)))
     }
 }
 

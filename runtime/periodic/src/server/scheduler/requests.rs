@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::access::Verdict;
-use super::entry::State;
 use super::life::Reply;
 use super::{ConnId, Scheduler};
 use crate::job::JobKey;
@@ -130,10 +129,10 @@ impl Scheduler {
     /// * another's, or nobody's: nothing, but the worker is told SUCCESS and so stops saying it.
     fn work_ended(&mut self, conn: ConnId, key: JobKey, end: WorkEnd, reply: Reply) {
         let Some(seq) = self.answerable(conn, &key) else { return self.reply(reply, Ok(true)) };
-        if let Some(State::Leased(lease)) = self.entries.get(&seq).map(|entry| &entry.state)
-            && lease.holder(conn).is_some_and(|holder| !holder.acked)
+        if self.acknowledge(conn, seq) == Some(true)
+            && let Some(peer) = self.peers.get_mut(&conn)
         {
-            self.acknowledged_by_answer(conn, &key);
+            peer.never_acks = true;
         }
         // Of several who have a broadcast job, the first that has done it ends it, and the last that has not.
         let is_done = matches!(end, WorkEnd::Done(_));

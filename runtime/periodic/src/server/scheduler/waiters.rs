@@ -143,8 +143,7 @@ impl Scheduler {
 
     /// A piece of what a job's worker says.
     pub(super) fn work_data(&mut self, conn: ConnId, msgid: MsgId, key: &JobKey, chunk: &Bytes) {
-        self.acknowledged_by_answer(conn, key);
-        if self.has_lease(conn, key)
+        if self.speaks_for(conn, key)
             && let Some(waiters) = self.waiters.get_mut(key)
         {
             waiters.keep_early(chunk);
