@@ -18,6 +18,7 @@
 //!  ├ counts.rs     what is taken and committed, for whoever watches
 //!  ├ jobs.rs       what an operation does to the tables of jobs, and reading them
 //!  ├ recent/       the newest part of the indexes of jobs, in memory
+//!  ├ resident.rs   giving mapped pages back
 //!  ├ pusher_record.rs  how a recipient is encoded
 //!  └ record.rs     how a job is encoded
 //! SearchIndex      search/: the index, the query language and the thread that follows the log
@@ -37,6 +38,7 @@ mod pushers;
 mod ranks;
 mod recent;
 mod record;
+mod resident;
 mod search;
 mod store;
 mod tables;

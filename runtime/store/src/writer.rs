@@ -21,6 +21,7 @@ use crate::batch::{Batch, Kept};
 use crate::error::{Failure, job_store_error, said};
 use crate::open::Opened;
 use crate::recent::RecentJobs;
+use crate::resident::Resident;
 
 /// How many requests may wait for the writer; whoever comes then waits for a place.
 const QUEUE: usize = 4096;
@@ -205,9 +206,11 @@ impl<O: Operation> Request for Ask<O> {
 
 /// The thread: batch after batch, until the queue is closed and empty.
 fn run(store: &Opened, recent: RecentJobs, mut inbox: mpsc::Receiver<Message>) {
+    let mut resident = Resident::of(store.env.path());
     let mut kept = Kept { recent, scratch: Vec::new() };
     while let Some(batch) = next_batch(&mut inbox) {
         write_batch(store, &mut kept, batch);
+        resident.keep_small();
         if kept.scratch.capacity() > SCRATCH_BYTES {
             kept.scratch = Vec::new();
         }
