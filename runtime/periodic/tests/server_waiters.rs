@@ -9,7 +9,7 @@ use bytes::Bytes;
 use common::{Peer, Running, job, key};
 use periodic::server::{ServerOptions, Settings};
 use periodic::wire::{Command, MsgId};
-use periodic::{Job, MemoryStore, SystemClock};
+use periodic::{Job, JobStore, MemoryStore, SystemClock};
 
 fn data(text: &'static str) -> Command {
     Command::Data(Bytes::from_static(text.as_bytes()))
@@ -205,6 +205,7 @@ async fn a_result_is_told_when_the_end_is_durable_and_not_before() {
     let options = ServerOptions::default();
     let server = Running::with(store.clone(), Arc::new(SystemClock), options).await;
     let (mut worker, mut client) = (server.worker(&["f"]).await, server.client().await);
+    // Without a GRAB open, so that it is stored.
     let waiting = run(&mut client, job("f", "a")).await;
     let given = worker.take().await;
     store.close();
@@ -253,5 +254,164 @@ async fn an_aggressive_run_is_assigned_before_jobs_that_are_due() {
         // In one turn of the server, so that there is a choice.
         client.send_together(vec![Command::SubmitJob(job("f", "old")), Command::RunJob(job("f", "new"))]).await;
         assert_eq!(common::name(&worker.accept().await), first);
+    }
+}
+
+/// A server on a store that can be stopped, and behind it the store itself.
+async fn on_a_gate() -> (Running, common::Gate, MemoryStore) {
+    let stored = MemoryStore::new();
+    let gate = common::Gate::new(stored.clone());
+    let server = Running::with(gate.clone(), Arc::new(SystemClock), ServerOptions::default()).await;
+    (server, gate, stored)
+}
+
+async fn jobs_in(store: &MemoryStore) -> u64 {
+    store.funcs().await.unwrap().iter().map(|func| func.jobs).sum()
+}
+
+#[tokio::test]
+async fn a_job_that_a_worker_can_have_at_once_does_not_wait_for_the_store() {
+    let (server, gate, stored) = on_a_gate().await;
+    let (mut worker, mut client) = (server.worker(&["f"]).await, server.client().await);
+    gate.close();
+    for (end, result) in [(true, "r"), (false, "failed")] {
+        worker.grab().await;
+        let waiting = run(&mut client, job("f", "a")).await;
+        let given = worker.accept().await;
+        let status = server.status("f").await;
+        assert_eq!((status.jobs, status.running), (1, 1));
+        let key = given.key.clone();
+        worker.ok(if end { Command::WorkDone { key, result: "r".into() } } else { Command::WorkFail(key) }).await;
+        assert_eq!(client.answer(waiting).await, data(result));
+    }
+    assert_eq!(jobs_in(&stored).await, 0);
+    assert_eq!(server.status("f").await.jobs, 0);
+}
+
+#[tokio::test]
+async fn a_run_overtakes_no_job_that_came_before_it() {
+    let (server, gate, _) = on_a_gate().await;
+    let (mut worker, mut client) = (server.worker(&["f"]).await, server.client().await);
+    worker.grab().await;
+    gate.close();
+    client.send(Command::SubmitJob(job("f", "first"))).await;
+    let waiting = run(&mut client, job("f", "second")).await;
+    worker.gets_nothing().await;
+    gate.open();
+    for (name, result) in [("first", ""), ("second", "r")] {
+        let given = worker.accept().await;
+        assert_eq!(common::name(&given), name);
+        done(&mut worker, &given, result).await;
+        worker.grab().await;
+    }
+    assert_eq!(client.answer_or_early(waiting).await, data("r"));
+}
+
+#[tokio::test]
+async fn a_submit_of_what_runs_is_promised_only_when_it_is_stored() {
+    let (server, gate, stored) = on_a_gate().await;
+    let (mut worker, mut client, mut other) =
+        (server.worker(&["f"]).await, server.client().await, server.client().await);
+    worker.grab().await;
+    let waiting = run(&mut client, job("f", "a")).await;
+    let given = worker.accept().await;
+    gate.close();
+    let submits = [(); 2].map(|()| job("f", "a"));
+    let mut promised = Vec::new();
+    for submit in submits {
+        promised.push(other.send(Command::SubmitJob(submit)).await);
+    }
+    other.gets_nothing().await;
+    gate.open();
+    for msgid in promised {
+        assert_eq!(other.answer_or_early(msgid).await, Command::Success);
+    }
+    assert_eq!((jobs_in(&stored).await, server.status("f").await.jobs), (1, 1));
+    // It fails, and is not over, because it was promised.
+    worker.ok(Command::WorkFail(given.key.clone())).await;
+    assert_eq!(client.answer(waiting).await, data("failed"));
+    let given = worker.take().await;
+    done(&mut worker, &given, "").await;
+    assert_eq!((jobs_in(&stored).await, server.status("f").await.jobs), (0, 0));
+}
+
+#[tokio::test]
+async fn what_ends_while_it_is_being_stored_is_gone_from_the_store_before_anybody_is_told() {
+    let (server, gate, stored) = on_a_gate().await;
+    let (mut worker, mut client, mut other) =
+        (server.worker(&["f"]).await, server.client().await, server.client().await);
+    worker.grab().await;
+    let waiting = run(&mut client, job("f", "a")).await;
+    let given = worker.accept().await;
+    gate.close();
+    let promised = other.send(Command::SubmitJob(job("f", "a"))).await;
+    other.ok_ping().await;
+    let done = worker.send(Command::WorkDone { key: given.key.clone(), result: "r".into() }).await;
+    client.gets_nothing().await;
+    gate.open();
+    assert_eq!(other.answer_or_early(promised).await, Command::Success);
+    assert_eq!(client.answer_or_early(waiting).await, data("r"));
+    assert_eq!(worker.answer_or_early(done).await, Command::Success);
+    assert_eq!((jobs_in(&stored).await, server.status("f").await.jobs), (0, 0));
+    worker.grab().await;
+    worker.gets_nothing().await;
+}
+
+#[tokio::test]
+async fn a_job_whose_waiter_has_left_is_kept_until_it_is_done() {
+    let (server, _gate, stored) = on_a_gate().await;
+    let (mut worker, mut client) = (server.worker(&["f"]).await, server.client().await);
+    worker.grab().await;
+    run(&mut client, job("f", "a")).await;
+    worker.accept().await;
+    drop(client);
+    until(async || jobs_in(&stored).await == 1).await;
+    // Its worker goes too, says afterwards what it had to say, and that counts.
+    drop(worker);
+    let mut worker = server.worker(&["f"]).await;
+    until(async || server.status("f").await.running == 0).await;
+    worker.ok(Command::WorkDone { key: key("f", "a"), result: Bytes::new() }).await;
+    assert_eq!((jobs_in(&stored).await, server.status("f").await.jobs), (0, 0));
+}
+
+#[tokio::test]
+async fn a_job_that_is_handed_back_or_has_to_wait_is_stored_and_its_result_is_still_told() {
+    let (server, _gate, stored) = on_a_gate().await;
+    let (mut worker, mut client) = (server.worker(&["f"]).await, server.client().await);
+    // Handed back: the next one who asks has it.
+    let grab = worker.grab().await;
+    let waiting = run(&mut client, job("f", "a")).await;
+    let (assigned, _) = worker.assigned().await;
+    assert_eq!(assigned, grab);
+    worker.send_as(assigned, Command::JobUnassigned).await;
+    until(async || jobs_in(&stored).await == 1).await;
+    let given = worker.take().await;
+    done(&mut worker, &given, "r").await;
+    assert_eq!(client.answer(waiting).await, data("r"));
+    assert_eq!((jobs_in(&stored).await, server.status("f").await.jobs), (0, 0));
+
+    // A lock that another job has.
+    client.submit(job("g", "holder")).await;
+    let mut holder = server.worker(&["g"]).await;
+    let held = holder.take().await;
+    let acquire = |key| Command::Acquire { lock: "lock".into(), capacity: 1, key };
+    assert_eq!(holder.ask(acquire(held.key.clone())).await, Command::Acquired(true));
+    worker.grab().await;
+    let waiting = run(&mut client, job("f", "b")).await;
+    let given = worker.accept().await;
+    assert_eq!(worker.ask(acquire(given.key)).await, Command::Acquired(false));
+    until(async || jobs_in(&stored).await == 2).await;
+    done(&mut holder, &held, "").await;
+    let given = worker.take().await;
+    assert_eq!(worker.ask(acquire(given.key.clone())).await, Command::Acquired(true));
+    done(&mut worker, &given, "r").await;
+    assert_eq!(client.answer(waiting).await, data("r"));
+    assert_eq!((jobs_in(&stored).await, server.status("f").await.jobs), (0, 0));
+}
+
+/// Waits until something holds; forever, if it never does.
+async fn until(holds: impl AsyncFn() -> bool) {
+    while !holds().await {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
 }

@@ -20,7 +20,7 @@ const LOAD: usize = 256;
 /// Bytes of jobs that are read at once even when the cache is full.
 const LOAD_BYTES: usize = 1 << 20;
 /// A leased job larger than this is not kept; should it have to run again, it is read again.
-const KEEP_LEASED: usize = 64 << 10;
+pub(super) const KEEP_LEASED: usize = 64 << 10;
 
 /// An assignment that is to be acknowledged.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Scheduler {
     }
 
     /// Which connection's turn it is, of those that can do the func and have a GRAB open.
-    fn next_worker(&mut self, func: FuncId) -> Option<ConnId> {
+    pub(super) fn next_worker(&mut self, func: FuncId) -> Option<ConnId> {
         if self.open_grabs == 0 {
             return None;
         }
@@ -110,7 +110,7 @@ impl Scheduler {
         true
     }
 
-    fn assign(&mut self, func: FuncId, seq: Seq, mut job: Job, conn: ConnId) {
+    pub(super) fn assign(&mut self, func: FuncId, seq: Seq, mut job: Job, conn: ConnId) {
         let Some(holder) = self.hand_to(conn, seq) else { return };
         let mut others = Vec::new();
         if self.funcs[func].broadcast {
@@ -119,8 +119,6 @@ impl Scheduler {
                 workers.into_iter().filter(|other| *other != conn).filter_map(|other| self.hand_to(other, seq)),
             );
         }
-        let Some(entry) = self.entries.get_mut(&seq) else { return };
-
         if job.timeout <= 0 {
             job.timeout = i32::try_from(self.settings.timeout).unwrap_or(i32::MAX);
         }
@@ -128,11 +126,10 @@ impl Scheduler {
         self.last_lease += 1;
         let lease =
             Lease { id: self.last_lease, key: job.key.clone(), deadline: self.instant + may_take, holder, others };
-        let deadline = self.instant + Duration::from_secs(self.settings.assign_wait.into());
-        let acks = lease.holders().map(|to| Ack { deadline, seq, lease: lease.id, conn: to.conn, again: false });
-        self.acks.extend(acks);
+        self.await_acks(seq, &lease);
         let holders: Vec<_> = lease.others.iter().map(|other| (other.conn, other.msgid)).collect();
         self.keys.entry(job.key.clone()).or_default().held = Some(seq);
+        let Some(entry) = self.entries.get_mut(&seq) else { return };
         entry.state = State::Leased(lease);
         if job.workload.len() > KEEP_LEASED
             && let Some(job) = entry.job.take()
@@ -146,6 +143,13 @@ impl Scheduler {
             self.send(conn, Packet { msgid, command: Command::JobAssign(job.clone()) });
         }
         self.send(conn, Packet { msgid: holder.msgid, command: Command::JobAssign(job) });
+    }
+
+    /// Expects whoever has the job to say so in time.
+    pub(super) fn await_acks(&mut self, seq: Seq, lease: &Lease) {
+        let deadline = self.instant + Duration::from_secs(self.settings.assign_wait.into());
+        let acks = lease.holders().map(|to| Ack { deadline, seq, lease: lease.id, conn: to.conn, again: false });
+        self.acks.extend(acks);
     }
 
     /// Uses up a GRAB of a connection's for the job.

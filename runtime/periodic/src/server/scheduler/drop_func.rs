@@ -57,6 +57,7 @@ impl Scheduler {
 
     fn dropped(&mut self, func: FuncId, reply: Reply) {
         let name = self.funcs[func].name.clone();
+        self.unstored_dropped(func);
         self.waiters_dropped(&name);
         self.locks_dropped(&name);
         let queue = &mut self.funcs[func];

@@ -38,11 +38,12 @@ impl Scheduler {
         let Some((conn, _)) = self.dumps.front().copied() else { return };
         let mut funcs: Vec<_> = self.func_ids.keys().filter(|func| self.may_use(conn, func)).cloned().collect();
         funcs.sort_unstable();
+        let unstored = self.unstored_jobs();
         self.loads += 1;
         let (store, max, read) = (Arc::clone(&self.store), self.options.max_dump, self.loaded.clone());
         tokio::spawn(async move {
             // In a task of its own, so that a store that panics is a store that failed.
-            let dumped = tokio::spawn(async move { dump(&*store, funcs, max).await }).await;
+            let dumped = tokio::spawn(async move { dump(&*store, funcs, unstored, max).await }).await;
             let dumped = dumped.unwrap_or_else(|error| Err(DumpError::Store(JobStoreError::Failed(error.to_string()))));
             let _scheduler_gone = read.send(Read::Dump(dumped));
         });
@@ -95,8 +96,8 @@ pub(in crate::server) enum DumpError {
     TooLarge(usize),
 }
 
-/// The jobs of these funcs as DUMP's answer has them: by func, then by name.
-async fn dump(store: &dyn JobStore, funcs: Vec<Bytes>, max: usize) -> Result<Bytes, DumpError> {
+/// The jobs of these funcs, those in memory only among them, as DUMP's answer has them: by func, then by name.
+async fn dump(store: &dyn JobStore, funcs: Vec<Bytes>, unstored: Vec<Job>, max: usize) -> Result<Bytes, DumpError> {
     let mut all = Vec::new();
     let mut bytes = 8;
     for func in funcs {
@@ -121,9 +122,10 @@ async fn dump(store: &dyn JobStore, funcs: Vec<Bytes>, max: usize) -> Result<Byt
             }
             after = Some(last);
         }
+        all.extend(unstored.iter().filter(|job| job.key.func == func).cloned());
         all[begin..].sort_unstable_by(|one, other| one.key.name.cmp(&other.key.name));
     }
-    // A job that was put off while its func was read may have been met twice.
+    // A job that was put off or stored while its func was read may have been met twice.
     all.dedup_by(|one, other| one.key == other.key);
     let mut answer = BytesMut::with_capacity(bytes);
     put_jobs(&mut answer, &all).map_err(|error| JobStoreError::Failed(error.to_string()))?;

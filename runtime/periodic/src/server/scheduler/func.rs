@@ -43,6 +43,8 @@ pub(super) struct Func {
     pub(super) name: Bytes,
     /// Jobs in the store, leased ones included.
     pub(super) stored: u64,
+    /// Leased jobs that are in memory only.
+    pub(super) unstored: u64,
     /// Leased jobs.
     pub(super) running: u64,
     /// Jobs that wait for a lock.
@@ -75,6 +77,7 @@ impl Func {
         Self {
             name,
             stored: 0,
+            unstored: 0,
             running: 0,
             locked: 0,
             waiting: BTreeSet::new(),

@@ -8,6 +8,7 @@ use super::dispatch::Ack;
 use super::entry::{Holder, Lease, State};
 use super::func::FuncId;
 use super::life::Reply;
+use super::unstored::is_unstored;
 use super::{ConnId, Scheduler};
 use crate::job::JobKey;
 use crate::store::Seq;
@@ -75,6 +76,9 @@ impl Scheduler {
                     self.unhold(&lease.key);
                 }
                 self.enqueue(func, position);
+                if is_unstored(seq) {
+                    self.store_after_all(seq, &lease.key, Reply::Nobody);
+                }
             }
             other => entry.state = other,
         }

@@ -6,6 +6,7 @@ use tracing::warn;
 use super::entry::State;
 use super::func::{FuncId, Horizon};
 use super::requests::WorkEnd;
+use super::unstored::is_unstored;
 use super::waiters::{Ended, REMOVED};
 use super::{ConnId, Scheduler};
 use crate::job::{Job, JobKey};
@@ -30,13 +31,48 @@ pub(super) enum Reply {
 /// What an operation under way is for.
 #[derive(Debug)]
 pub(super) enum After {
-    Put { job: Job, reply: Reply },
-    Remove { key: JobKey, seq: Option<Seq>, ended: Option<Box<Ended>>, reply: Reply },
-    Finish { seq: Seq, key: JobKey, ended: Option<Box<Ended>>, reply: Reply },
-    Reschedule { seq: Seq, key: JobKey, sched_at: i64, step: i32, reply: Reply },
-    Refill { func: FuncId, from: Horizon, limit: usize },
-    DropPage { func: FuncId, through: Option<Seq>, reply: Reply },
-    Drop { func: FuncId, seq: Seq },
+    Put {
+        job: Job,
+        reply: Reply,
+    },
+    /// A job that a worker has without its being stored is stored after all.
+    Keep {
+        unstored: Seq,
+        job: Job,
+    },
+    Remove {
+        key: JobKey,
+        seq: Option<Seq>,
+        ended: Option<Box<Ended>>,
+        reply: Reply,
+    },
+    Finish {
+        seq: Seq,
+        key: JobKey,
+        ended: Option<Box<Ended>>,
+        reply: Reply,
+    },
+    Reschedule {
+        seq: Seq,
+        key: JobKey,
+        sched_at: i64,
+        step: i32,
+        reply: Reply,
+    },
+    Refill {
+        func: FuncId,
+        from: Horizon,
+        limit: usize,
+    },
+    DropPage {
+        func: FuncId,
+        through: Option<Seq>,
+        reply: Reply,
+    },
+    Drop {
+        func: FuncId,
+        seq: Seq,
+    },
 }
 
 /// A request of several operations, until all of them have a result.
@@ -128,8 +164,10 @@ impl Scheduler {
     pub(super) fn store_job(&mut self, mut job: Job, reply: Reply) {
         job.sched_at = job.sched_at.max(self.now);
         let held = self.keys.get(&job.key).and_then(|state| state.held);
-        if let Some(entry) = held.and_then(|seq| self.entries.get_mut(&seq)) {
+        if let Some((entry_seq, entry)) = held.and_then(|seq| Some((seq, self.entries.get_mut(&seq)?))) {
             match entry.state {
+                // To be promised, it must be one that is kept.
+                State::Leased(_) if is_unstored(entry_seq) => return self.store_after_all(entry_seq, &job.key, reply),
                 State::Leased(_) => return self.reply(reply, Ok(true)),
                 State::Orphaned(_) => {
                     entry.state = State::Waiting;
@@ -188,14 +226,20 @@ impl Scheduler {
         if let Some(ended) = self.fail_waiters(&key) {
             return self.finish(seq, key, Some(ended), reply);
         }
+        let sched_at = self.seconds_from_now(delay);
+        if is_unstored(seq) {
+            return self.put_off_unstored(seq, sched_at, step, reply);
+        }
         self.keys.entry(key.clone()).or_default().under_way += 1;
         self.retire(seq);
-        let sched_at = self.seconds_from_now(delay);
         self.push(JobOp::Reschedule { seq, sched_at, step }, After::Reschedule { seq, key, sched_at, step, reply });
     }
 
     /// Deletes a job whose run is over, and then tells those who waited for it.
     pub(super) fn finish(&mut self, seq: Seq, key: JobKey, ended: Option<Box<Ended>>, reply: Reply) {
+        if is_unstored(seq) {
+            return self.finish_unstored(seq, key, ended, reply);
+        }
         self.keys.entry(key.clone()).or_default().under_way += 1;
         self.retire(seq);
         self.push(JobOp::Finish(seq), After::Finish { seq, key, ended, reply });

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::entry::State;
+use super::life::Reply;
+use super::unstored::is_unstored;
 use super::{ConnId, Scheduler};
 use crate::job::JobKey;
 use crate::wire::{Command, MsgId};
@@ -147,6 +149,9 @@ impl Scheduler {
         }
         self.funcs[func].locked += 1;
         self.locks.wait(name, capacity, key, self.instant);
+        if is_unstored(seq) {
+            self.store_after_all(seq, key, Reply::Nobody);
+        }
     }
 
     pub(super) fn release(&mut self, conn: ConnId, msgid: MsgId, name: &Bytes, key: &JobKey) {

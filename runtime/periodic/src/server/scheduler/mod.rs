@@ -8,7 +8,7 @@
 //! What it knows is in three tables, each with its file: jobs in memory ([`entry`]), funcs with their queues
 //! ([`func`]), and connections ([`peer`]). `requests` reads what a connection asks, if `access` lets it; `life` is a job's way into the
 //! store, `results` the way back ([`pump`] carries it), `tables` what that does to the tables; `refill` brings places and jobs from the store into memory;
-//! `dispatch` brings jobs and workers together; `waiters` are those who wait for a job's end, `locks` what jobs take while
+//! `dispatch` brings jobs and workers together; `unstored` are jobs that never need the store; `waiters` are those who wait for a job's end, `locks` what jobs take while
 //! they run; `drop_func`, `dump` and `status` are the requests that are about more than one job.
 //!
 //! Rules that hold between turns:
@@ -17,6 +17,7 @@
 //! * Of each func, every stored job up to its horizon is in memory; behind it may be any number that is not.
 //! * A key with an operation under way is not assigned, so an overwrite is never lost to the end of what it overwrote.
 //! * A key is held by at most one job in memory: the one that runs, ran on a connection that broke, or waits for a lock.
+//! * A job with a number that no store gives is in memory only; nobody was promised anything about it.
 
 mod access;
 mod dispatch;
@@ -34,6 +35,7 @@ mod requests;
 mod results;
 mod status;
 mod tables;
+mod unstored;
 mod waiters;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -53,7 +55,7 @@ use self::dispatch::Ack;
 use self::dump::{DumpError, Loading};
 use self::entry::{Entry, KeyState};
 use self::func::{Func, FuncId};
-use self::life::After;
+use self::life::{After, Reply};
 use self::locks::Locks;
 use self::peer::Peer;
 use self::pump::{Pump, Results};
@@ -128,6 +130,9 @@ pub(super) struct Scheduler {
     locks: Locks,
     /// Bytes of jobs kept with the entries.
     cached: usize,
+    /// Counts jobs that are run without being stored, and who waits for those that are to be stored after all.
+    last_unstored: u64,
+    storing: HashMap<Seq, Vec<Reply>>,
     /// The highest number the store has given since the start.
     last_seq: Option<Seq>,
 
@@ -200,6 +205,8 @@ impl Scheduler {
             waiters: HashMap::new(),
             locks: Locks::default(),
             cached: 0,
+            last_unstored: 0,
+            storing: HashMap::new(),
             last_seq: None,
             funcs: Vec::new(),
             func_ids: HashMap::new(),

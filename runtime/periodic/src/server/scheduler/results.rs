@@ -4,7 +4,7 @@ use tracing::warn;
 
 use super::Scheduler;
 use super::entry::{Entry, State, job_weight};
-use super::func::Position;
+use super::func::{FuncId, Position};
 use super::life::{After, Reply};
 use super::waiters::Ended;
 use crate::job::{Job, JobKey};
@@ -14,7 +14,8 @@ use crate::wire::Command;
 impl Scheduler {
     pub(super) fn done(&mut self, after: After, result: Result<JobOpDone, JobStoreError>) {
         match after {
-            After::Put { job, reply } => self.put_done(job, reply, result),
+            After::Put { job, reply } => self.put_done(job, reply, result.and_then(put)),
+            After::Keep { unstored, job } => self.kept(unstored, job, &result.and_then(put)),
             After::Remove { key, seq, ended, reply } => {
                 let deleted = self.deleted(&key, seq, ended, result.and_then(deleted));
                 self.reply(reply, deleted);
@@ -51,26 +52,10 @@ impl Scheduler {
         }
     }
 
-    fn put_done(&mut self, job: Job, reply: Reply, result: Result<JobOpDone, JobStoreError>) {
+    fn put_done(&mut self, job: Job, reply: Reply, put: Result<(Seq, Option<Seq>), JobStoreError>) {
         let key = job.key.clone();
-        let put = result.and_then(|done| match done {
-            JobOpDone::Put { seq, replaced } => Ok((seq, replaced)),
-            other => Err(nonsense(&other)),
-        });
         if let Ok((seq, replaced)) = put {
-            let func = self.func(&key.func);
-            self.last_seq = self.last_seq.max(Some(seq));
-            match replaced {
-                Some(replaced) => self.forget(replaced),
-                None => self.funcs[func].stored += 1,
-            }
-            self.funcs[func].weigh(job_weight(&job));
-            if self.funcs[func].horizon.covers((job.sched_at, seq)) {
-                let sched_at = job.sched_at;
-                let job = self.keep(job);
-                self.entries.insert(seq, Entry { func, sched_at, job, state: State::Waiting });
-                self.enqueue(func, (sched_at, seq));
-            }
+            self.put_in(job, seq, replaced);
         }
         self.settle(&key);
         if let (Ok((seq, _)), Reply::Runner(_)) = (&put, reply)
@@ -79,6 +64,29 @@ impl Scheduler {
             self.assign_at_once(*seq);
         }
         self.reply(reply, put.map(|_| true));
+    }
+
+    /// A job is in the store: into memory with it, if its place is there.
+    pub(super) fn put_in(&mut self, job: Job, seq: Seq, replaced: Option<Seq>) {
+        let func = self.count_put(&job.key, seq, replaced);
+        self.funcs[func].weigh(job_weight(&job));
+        if self.funcs[func].horizon.covers((job.sched_at, seq)) {
+            let sched_at = job.sched_at;
+            let job = self.keep(job);
+            self.entries.insert(seq, Entry { func, sched_at, job, state: State::Waiting });
+            self.enqueue(func, (sched_at, seq));
+        }
+    }
+
+    /// The store has one more job, or another in the place of one.
+    pub(super) fn count_put(&mut self, key: &JobKey, seq: Seq, replaced: Option<Seq>) -> FuncId {
+        let func = self.func(&key.func);
+        self.last_seq = self.last_seq.max(Some(seq));
+        match replaced {
+            Some(replaced) => self.forget(replaced),
+            None => self.funcs[func].stored += 1,
+        }
+        func
     }
 
     /// What [`JobOp::Remove`] and [`JobOp::Finish`] have in common: was there a job? `seq` is the job in memory that was
@@ -137,7 +145,7 @@ impl Scheduler {
         match (reply, result) {
             (Reply::Peer(conn, msgid), Ok(_)) => self.answer(conn, msgid, Command::Success),
             (Reply::Runner(_) | Reply::Nobody, Ok(_)) => {}
-            (Reply::Nobody, Err(error)) => warn!(%error, "a job cannot be deleted"),
+            (Reply::Nobody, Err(error)) => warn!(%error, "what the server wanted done with a job was not done"),
             (Reply::Peer(conn, _) | Reply::Runner(conn), Err(error)) => {
                 warn!(conn, %error, "a request failed");
                 self.close_peer(conn, "the store failed");
@@ -149,6 +157,13 @@ impl Scheduler {
                 }
             }
         }
+    }
+}
+
+fn put(done: JobOpDone) -> Result<(Seq, Option<Seq>), JobStoreError> {
+    match done {
+        JobOpDone::Put { seq, replaced } => Ok((seq, replaced)),
+        other => Err(nonsense(&other)),
     }
 }
 

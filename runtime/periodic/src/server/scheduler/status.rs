@@ -64,7 +64,7 @@ impl Scheduler {
             .map(|func| FuncStatus {
                 func: func.name.clone(),
                 workers: func.workers.len() as u64,
-                jobs: func.stored,
+                jobs: func.stored + func.unstored,
                 running: func.running,
                 locked: func.locked,
                 sched_at: func.waiting.first().map_or(self.now, |(sched_at, _)| *sched_at),

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::Scheduler;
 use super::entry::{KeyState, State, job_weight};
 use super::func::{Func, FuncId, Horizon, Position};
+use super::unstored::is_unstored;
 use crate::job::{Job, JobKey};
 use crate::store::Seq;
 
@@ -103,13 +104,16 @@ impl Scheduler {
     }
 
     /// Takes a job out of memory that is in no queue any more.
-    fn drop_entry(&mut self, seq: Seq) -> Option<FuncId> {
+    pub(super) fn drop_entry(&mut self, seq: Seq) -> Option<FuncId> {
         let entry = self.entries.remove(&seq)?;
         if let Some(job) = &entry.job {
             self.cached -= job_weight(job);
         }
         if let State::Orphaned(key) = &entry.state {
             self.unhold(key);
+        }
+        if is_unstored(seq) {
+            self.funcs[entry.func].unstored -= 1;
         }
         Some(entry.func)
     }

@@ -85,7 +85,9 @@ impl Scheduler {
         let waiters = self.waiters_of(conn, &job);
         waiters.run.push(Waiter { conn, msgid });
         waiters.owned |= owned;
-        self.store_job(job, Reply::Runner(conn));
+        if let Err(job) = self.run_unstored(job) {
+            self.store_job(job, Reply::Runner(conn));
+        }
     }
 
     pub(super) fn receive_data(&mut self, conn: ConnId, msgid: MsgId, job: &Job) {
@@ -244,8 +246,12 @@ impl Scheduler {
             if let Some(waiters) = self.waiters.get_mut(&key) {
                 waiters.run.retain(|waiter| waiter.conn != conn);
                 waiters.receive.retain(|waiter| waiter.conn != conn);
+                let for_nobody = waiters.run.is_empty();
                 if waiters.run.is_empty() && waiters.receive.is_empty() {
                     self.waiters.remove(&key);
+                }
+                if for_nobody {
+                    self.keep_running(&key);
                 }
             }
         }
