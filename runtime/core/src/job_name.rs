@@ -12,7 +12,8 @@ use crate::words::{PusherId, SenderName};
 /// `<sender>_<hex hmac-md5(key = sender, workload)>`.
 ///
 /// The name is the job's identity in Periodic and the sign that its workload is what was accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct JobName(String);
 
 /// Why a text cannot be a job name.
@@ -60,6 +61,14 @@ impl JobName {
         (hex_digest(owner, workload) == digest).then(|| PusherId::parse(owner).ok())?
     }
 
+    /// Whom the job is for, by the form of its name; `None` if it has another. Whether it was made from its workload,
+    /// only [`verify`](Self::verify) says.
+    #[must_use]
+    pub fn pusher(&self) -> Option<PusherId> {
+        let (owner, _digest) = self.0.rsplit_once('_')?;
+        PusherId::parse(owner).ok()
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -68,6 +77,14 @@ impl JobName {
 
     fn sign(owner: &str, workload: &[u8]) -> Self {
         Self(format!("{owner}_{}", hex_digest(owner, workload)))
+    }
+}
+
+impl TryFrom<String> for JobName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        Self::parse(&text)
     }
 }
 

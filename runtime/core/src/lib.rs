@@ -10,6 +10,7 @@ mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cursor;
+mod delivery;
 mod digest;
 mod fan_out;
 pub mod gojson;
@@ -26,6 +27,10 @@ mod words;
 pub use accepted::Accepted;
 pub use change::{Applied, Change, ContactFields, Limit, MAX_SENDERS, MAX_TAGS, PusherChange, PusherFields};
 pub use cursor::{Cursor, CursorError};
+pub use delivery::{
+    Attempt, Delivery, DeliveryCursor, DeliveryEvent, DeliveryFilter, DeliveryLog, DeliveryPage, DeliveryState,
+    MAX_ATTEMPT_TEXT, MAX_KEPT_ATTEMPTS, Report, Reported, Retention, SendEnd, StateError, cut_text,
+};
 pub use fan_out::{FanOut, FanOutProgress, FanOutRequest, FanOuts, MAX_FAN_OUT_PAGE};
 pub use histogram::{Distribution, Histogram};
 pub use job_name::{JobName, NameError};

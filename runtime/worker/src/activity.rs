@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use periodic::worker::Connected;
-use pusher_core::{Distribution, Failure, Fault, Histogram, Outcome, SendError, SenderName};
+use pusher_core::{Distribution, Histogram, Outcome, SendEnd, SendError, SenderName};
 use tokio_util::sync::CancellationToken;
 
 /// How long sends take, in microseconds: from what a computation takes to what a patient provider is given.
@@ -15,79 +15,6 @@ const SEND_BOUNDS: [u64; 14] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000,
     30_000_000,
 ];
-
-/// How a send can end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SendEnd {
-    /// [`Outcome::Done`].
-    Done,
-    /// [`Outcome::Later`].
-    Later,
-    /// [`Failure::Temporary`].
-    Temporary,
-    /// [`Failure::Limited`].
-    Limited,
-    /// [`Failure::Permanent`].
-    Permanent,
-    /// [`Fault::Trap`].
-    Trap,
-    /// [`Fault::Cpu`].
-    Cpu,
-    /// [`Fault::Time`].
-    Time,
-    /// [`Fault::Memory`].
-    Memory,
-    /// [`Fault::Host`].
-    Host,
-}
-
-impl SendEnd {
-    /// Every one, in the order of their declaration.
-    pub const ALL: [Self; 10] = [
-        Self::Done,
-        Self::Later,
-        Self::Temporary,
-        Self::Limited,
-        Self::Permanent,
-        Self::Trap,
-        Self::Cpu,
-        Self::Time,
-        Self::Memory,
-        Self::Host,
-    ];
-
-    /// Its name, as one word in small letters.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Later => "later",
-            Self::Temporary => "temporary",
-            Self::Limited => "limited",
-            Self::Permanent => "permanent",
-            Self::Trap => "trap",
-            Self::Cpu => "cpu",
-            Self::Time => "time",
-            Self::Memory => "memory",
-            Self::Host => "host",
-        }
-    }
-
-    fn of(result: &Result<Outcome, SendError>) -> Self {
-        match result {
-            Ok(Outcome::Done) => Self::Done,
-            Ok(Outcome::Later(_)) => Self::Later,
-            Err(SendError::Failure(Failure::Temporary(_))) => Self::Temporary,
-            Err(SendError::Failure(Failure::Limited(_))) => Self::Limited,
-            Err(SendError::Failure(Failure::Permanent(_))) => Self::Permanent,
-            Err(SendError::Fault(Fault::Trap(_))) => Self::Trap,
-            Err(SendError::Fault(Fault::Cpu(_))) => Self::Cpu,
-            Err(SendError::Fault(Fault::Time(_))) => Self::Time,
-            Err(SendError::Fault(Fault::Memory(_))) => Self::Memory,
-            Err(SendError::Fault(Fault::Host(_))) => Self::Host,
-        }
-    }
-}
 
 /// What a worker does and has done; made by [`Worker::activity`](crate::Worker::activity). Cheap to clone; all clones see
 /// the same.
@@ -216,6 +143,8 @@ impl Drop for Waiting<'_> {
 
 #[cfg(test)]
 mod tests {
+    use pusher_core::{Failure, Fault};
+
     use super::*;
 
     fn name() -> SenderName {

@@ -25,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::parking::Parking;
 
-pub use activity::{Activity, SendEnd, SenderActivity};
+pub use activity::{Activity, SenderActivity};
+pub use pusher_core::SendEnd;
 
 /// A sender and how it is to be used. Native senders and components alike.
 #[derive(Clone)]

@@ -1,0 +1,112 @@
+//! What happens to deliveries.
+
+use serde::{Deserialize, Serialize};
+
+use super::DeliveryState;
+use super::attempt::Attempt;
+use crate::job_name::JobName;
+use crate::words::SenderName;
+
+/// An attempt, as the worker that made it reports it. In JSON it is also what a worker says with WORK_DONE, so that a
+/// server which keeps jobs and deliveries together can keep both in one commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The channel.
+    pub sender: SenderName,
+    /// The job's name.
+    pub name: JobName,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// What was made of it.
+    #[serde(flatten)]
+    pub reported: Reported,
+}
+
+/// What an attempt made of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase", rename_all_fields = "camelCase")]
+pub enum Reported {
+    /// It is delivered.
+    Delivered,
+    /// It is to be tried again.
+    Waiting {
+        /// When, in Unix seconds.
+        due_at: i64,
+    },
+    /// It was given up.
+    Dead {
+        /// Why.
+        reason: String,
+        /// What was to be delivered.
+        data: String,
+    },
+}
+
+impl Reported {
+    /// The state that it is in now.
+    #[must_use]
+    pub fn state(&self) -> DeliveryState {
+        match self {
+            Self::Delivered => DeliveryState::Delivered,
+            Self::Waiting { .. } => DeliveryState::Waiting,
+            Self::Dead { .. } => DeliveryState::Dead,
+        }
+    }
+}
+
+/// Something that happened to a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryEvent {
+    /// It was accepted. A message that waits already is the same message.
+    Accepted {
+        /// The channel.
+        sender: SenderName,
+        /// The job's name.
+        name: JobName,
+        /// When, in Unix milliseconds.
+        at: i64,
+        /// When it is to be tried, in Unix seconds.
+        due_at: i64,
+        /// The pushall that it is of.
+        pushall: Option<JobName>,
+        /// Whom the pushall was for.
+        tag: Option<String>,
+    },
+    /// It was tried.
+    Attempted(Report),
+    /// It was cancelled before it went out.
+    Cancelled {
+        /// The channel.
+        sender: SenderName,
+        /// The job's name.
+        name: JobName,
+    },
+    /// It was dead and is accepted once more. Its attempts are kept.
+    Redriven {
+        /// The channel.
+        sender: SenderName,
+        /// The job's name.
+        name: JobName,
+    },
+    /// It is to be forgotten. Only what has ended can be.
+    Deleted {
+        /// The channel.
+        sender: SenderName,
+        /// The job's name.
+        name: JobName,
+    },
+}
+
+impl DeliveryEvent {
+    /// Which delivery it is about.
+    #[must_use]
+    pub fn of(&self) -> (&SenderName, &JobName) {
+        match self {
+            Self::Accepted { sender, name, .. }
+            | Self::Attempted(Report { sender, name, .. })
+            | Self::Cancelled { sender, name }
+            | Self::Redriven { sender, name }
+            | Self::Deleted { sender, name } => (sender, name),
+        }
+    }
+}

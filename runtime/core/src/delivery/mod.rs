@@ -1,0 +1,234 @@
+//! The life of one message: its state, its attempts, and what changes them.
+//!
+//! ```text
+//! accepted ─▶ sending ─▶ (waiting ─▶ sending)* ─▶ delivered | dead
+//!     └───────────┴──────────┴─▶ cancelled
+//! ```
+//!
+//! States only move forward ([`DeliveryState::may_become`]). What is pushed again after its end, or redriven, begins a
+//! new life under the same name. Whoever keeps deliveries ([`DeliveryLog`]) asks [`Delivery::after`] what an event makes
+//! of one, so every backend follows the same rules, and an event that comes twice or late does no harm.
+
+mod attempt;
+mod event;
+mod log;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+pub use attempt::{Attempt, MAX_ATTEMPT_TEXT, SendEnd, cut_text};
+pub use event::{DeliveryEvent, Report, Reported};
+pub use log::{DeliveryCursor, DeliveryFilter, DeliveryLog, DeliveryPage, Retention};
+
+use crate::job_name::JobName;
+use crate::words::{PusherId, SenderName};
+
+/// How many attempts of a delivery are kept: the first, and the last of the others.
+pub const MAX_KEPT_ATTEMPTS: usize = 16;
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// It was taken and has not been tried.
+    Accepted,
+    /// A worker has it. Only said by who looks at that moment; it is not kept.
+    Sending,
+    /// It was tried and is to be tried again.
+    Waiting,
+    /// The sender said done.
+    Delivered,
+    /// It was given up: a dead letter, which can be redriven.
+    Dead,
+    /// It was cancelled before it went out.
+    Cancelled,
+}
+
+/// A text that names no state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no state of a delivery; those are accepted, sending, waiting, delivered, dead and cancelled")]
+pub struct StateError(String);
+
+impl DeliveryState {
+    /// Every state, in the order of a life.
+    pub const ALL: [Self; 6] =
+        [Self::Accepted, Self::Sending, Self::Waiting, Self::Delivered, Self::Dead, Self::Cancelled];
+
+    /// Its name, as one word in small letters.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Sending => "sending",
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Nothing more comes of it by itself.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Delivered | Self::Dead | Self::Cancelled)
+    }
+
+    /// Is `next` ahead of it, in one life? What was being sent when it was cancelled goes out all the same, and then that
+    /// is what became of it.
+    #[must_use]
+    pub fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Accepted => next != Self::Accepted,
+            Self::Sending => next.is_final() || next == Self::Waiting,
+            Self::Waiting => next != Self::Accepted,
+            Self::Cancelled => matches!(next, Self::Delivered | Self::Dead),
+            Self::Delivered | Self::Dead => false,
+        }
+    }
+}
+
+impl fmt::Display for DeliveryState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for DeliveryState {
+    type Err = StateError;
+
+    fn from_str(text: &str) -> Result<Self, StateError> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| StateError(text.to_owned()))
+    }
+}
+
+/// One message and what became of it so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// The channel.
+    pub sender: SenderName,
+    /// Its job's name. Together with the sender it says which delivery it is.
+    pub name: JobName,
+    /// The recipient.
+    pub pusher: PusherId,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// When it came to stand there, by the clock of who keeps it; Unix milliseconds.
+    pub changed_at: i64,
+    /// When it was accepted, if that is known; Unix milliseconds.
+    pub accepted_at: Option<i64>,
+    /// Accepted or waiting: when it is to be tried, in Unix seconds, if that is known.
+    pub due_at: Option<i64>,
+    /// The pushall that it is of, if that is known.
+    pub pushall: Option<JobName>,
+    /// The tag, or the expression of tags, that the pushall was for.
+    pub tag: Option<String>,
+    /// How many attempts there were.
+    pub tries: u32,
+    /// The attempts, oldest first; of many, [`MAX_KEPT_ATTEMPTS`].
+    pub attempts: Vec<Attempt>,
+    /// Dead: why it was given up.
+    pub reason: Option<String>,
+    /// Dead: what was to be delivered, so that it can be redriven. Lists leave it out.
+    pub data: Option<String>,
+}
+
+impl Delivery {
+    /// What an event makes of a delivery, or of none. `None`: nothing changes.
+    #[must_use]
+    pub fn after(before: Option<&Self>, event: &DeliveryEvent) -> Option<Self> {
+        let (sender, name) = event.of();
+        match event {
+            DeliveryEvent::Accepted { at, due_at, pushall, tag, .. } => {
+                let mut now = match before {
+                    Some(before) if !before.state.is_final() => before.clone(),
+                    _ => Self { accepted_at: Some(*at), ..Self::new(sender, name)? },
+                };
+                now.due_at = Some(*due_at);
+                if pushall.is_some() {
+                    (now.pushall, now.tag) = (pushall.clone(), tag.clone());
+                }
+                Some(now)
+            }
+            DeliveryEvent::Attempted(report) => match before {
+                Some(before) if before.has(&report.attempt) => None,
+                Some(before) if before.begins_anew_with(&report.attempt) => Self::new(sender, name)?.tried(report),
+                Some(before) => before.clone().tried(report),
+                None => Self::new(sender, name)?.tried(report),
+            },
+            DeliveryEvent::Cancelled { .. } => {
+                let now = before.cloned().or_else(|| Self::new(sender, name))?;
+                now.state.may_become(DeliveryState::Cancelled).then_some(Self {
+                    state: DeliveryState::Cancelled,
+                    due_at: None,
+                    ..now
+                })
+            }
+            DeliveryEvent::Redriven { .. } => {
+                let dead = before.filter(|before| before.state == DeliveryState::Dead)?.clone();
+                Some(Self { state: DeliveryState::Accepted, reason: None, data: None, due_at: None, ..dead })
+            }
+            DeliveryEvent::Deleted { .. } => None,
+        }
+    }
+
+    /// One that was just accepted. `None`: the name is not one that a push has.
+    fn new(sender: &SenderName, name: &JobName) -> Option<Self> {
+        Some(Self {
+            sender: sender.clone(),
+            name: name.clone(),
+            pusher: name.pusher()?,
+            state: DeliveryState::Accepted,
+            changed_at: 0,
+            accepted_at: None,
+            due_at: None,
+            pushall: None,
+            tag: None,
+            tries: 0,
+            attempts: Vec::new(),
+            reason: None,
+            data: None,
+        })
+    }
+
+    /// Is the attempt known already?
+    fn has(&self, attempt: &Attempt) -> bool {
+        self.attempts.iter().any(|known| (known.number, known.at) == (attempt.number, attempt.at))
+    }
+
+    /// It has ended, and this is the first attempt of the same message pushed again.
+    fn begins_anew_with(&self, attempt: &Attempt) -> bool {
+        let is_later = self.attempts.last().is_none_or(|last| last.at < attempt.at);
+        self.state.is_final() && attempt.number == 1 && is_later && self.state != DeliveryState::Cancelled
+    }
+
+    /// With one attempt more. One that is told late, after a later one, is entered and decides nothing.
+    fn tried(mut self, report: &Report) -> Option<Self> {
+        let Report { attempt, reported, .. } = report;
+        let place = self.attempts.partition_point(|known| known.at <= attempt.at);
+        let is_last = place == self.attempts.len();
+        self.attempts.insert(place, attempt.clone());
+        if self.attempts.len() > MAX_KEPT_ATTEMPTS {
+            self.attempts.remove(1);
+        }
+        self.tries = self.tries.saturating_add(1);
+        let next = reported.state();
+        if is_last && (self.state.may_become(next) || self.state == next) {
+            self.state = next;
+            (self.due_at, self.reason, self.data) = (None, None, None);
+            match reported {
+                Reported::Delivered => {}
+                Reported::Waiting { due_at } => self.due_at = Some(*due_at),
+                Reported::Dead { reason, data } => {
+                    (self.reason, self.data) = (Some(reason.clone()), Some(data.clone()));
+                }
+            }
+        }
+        Some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;

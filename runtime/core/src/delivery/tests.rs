@@ -1,0 +1,145 @@
+//! The rules of a delivery's life.
+
+use super::*;
+
+fn sender() -> SenderName {
+    SenderName::parse("sample").unwrap()
+}
+
+fn name() -> JobName {
+    JobName::for_push(&PusherId::parse("lupino").unwrap(), "data")
+}
+
+fn accepted() -> DeliveryEvent {
+    DeliveryEvent::Accepted { sender: sender(), name: name(), at: 1, due_at: 2, pushall: None, tag: None }
+}
+
+fn tried(number: u32, at: i64, reported: Reported) -> DeliveryEvent {
+    let attempt =
+        Attempt { number, at, took_ms: 1, version: None, end: SendEnd::Temporary, status: None, message: None };
+    DeliveryEvent::Attempted(Report { sender: sender(), name: name(), attempt, reported })
+}
+
+fn waiting(due_at: i64) -> Reported {
+    Reported::Waiting { due_at }
+}
+
+fn dead() -> Reported {
+    Reported::Dead { reason: "no such address".into(), data: "data".into() }
+}
+
+fn cancelled() -> DeliveryEvent {
+    DeliveryEvent::Cancelled { sender: sender(), name: name() }
+}
+
+fn redriven() -> DeliveryEvent {
+    DeliveryEvent::Redriven { sender: sender(), name: name() }
+}
+
+fn live(events: &[DeliveryEvent]) -> Option<Delivery> {
+    events.iter().fold(None, |before, event| Delivery::after(before.as_ref(), event).or(before))
+}
+
+fn state(events: &[DeliveryEvent]) -> DeliveryState {
+    live(events).unwrap().state
+}
+
+#[test]
+fn a_message_is_accepted_tried_and_delivered() {
+    let life = live(&[accepted(), tried(1, 10, waiting(15)), tried(2, 20, Reported::Delivered)]).unwrap();
+    assert_eq!((life.state, life.tries, life.due_at), (DeliveryState::Delivered, 2, None));
+    assert_eq!(life.attempts.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((life.pusher.as_str(), life.accepted_at), ("lupino", Some(1)));
+}
+
+#[test]
+fn what_was_never_accepted_here_is_known_from_its_first_attempt() {
+    let life = live(&[tried(1, 10, waiting(15))]).unwrap();
+    assert_eq!((life.state, life.due_at, life.accepted_at), (DeliveryState::Waiting, Some(15), None));
+}
+
+#[test]
+fn a_report_that_comes_twice_counts_once_and_a_late_one_decides_nothing() {
+    let (first, second) = (tried(1, 10, waiting(15)), tried(2, 20, Reported::Delivered));
+    let twice = live(&[first.clone(), second.clone(), second.clone(), first.clone()]).unwrap();
+    assert_eq!((twice.state, twice.tries), (DeliveryState::Delivered, 2));
+    let late = live(&[second, first]).unwrap();
+    assert_eq!((late.state, late.tries, late.attempts[0].number), (DeliveryState::Delivered, 2, 1));
+}
+
+#[test]
+fn a_dead_letter_keeps_its_data_and_reason_until_it_is_redriven() {
+    let life = live(&[tried(1, 10, dead())]).unwrap();
+    assert_eq!((life.reason.as_deref(), life.data.as_deref()), (Some("no such address"), Some("data")));
+    let again = live(&[tried(1, 10, dead()), redriven()]).unwrap();
+    assert_eq!((again.state, again.reason, again.data, again.tries), (DeliveryState::Accepted, None, None, 1));
+    assert_eq!(state(&[tried(1, 10, dead()), redriven(), tried(1, 20, Reported::Delivered)]), DeliveryState::Delivered);
+}
+
+#[test]
+fn only_a_dead_letter_is_redriven() {
+    let delivered = live(&[tried(1, 10, Reported::Delivered)]);
+    assert_eq!(Delivery::after(delivered.as_ref(), &redriven()), None);
+    assert_eq!(Delivery::after(None, &redriven()), None);
+}
+
+#[test]
+fn what_has_ended_is_not_cancelled_and_what_is_being_sent_goes_out() {
+    assert_eq!(state(&[accepted(), cancelled()]), DeliveryState::Cancelled);
+    assert_eq!(state(&[tried(1, 10, Reported::Delivered), cancelled()]), DeliveryState::Delivered);
+    assert_eq!(state(&[accepted(), cancelled(), tried(1, 10, Reported::Delivered)]), DeliveryState::Delivered);
+    assert_eq!(state(&[accepted(), cancelled(), tried(1, 10, waiting(15))]), DeliveryState::Cancelled);
+}
+
+#[test]
+fn the_same_message_pushed_again_after_its_end_begins_a_new_life() {
+    let again = live(&[tried(1, 10, Reported::Delivered), tried(1, 30, waiting(35))]).unwrap();
+    assert_eq!((again.state, again.tries), (DeliveryState::Waiting, 1));
+    let again = live(&[tried(1, 10, Reported::Delivered), accepted()]).unwrap();
+    assert_eq!((again.state, again.tries), (DeliveryState::Accepted, 0));
+}
+
+#[test]
+fn of_many_attempts_the_first_and_the_last_are_kept() {
+    let events: Vec<_> = (1..=40).map(|n| tried(n, i64::from(n), waiting(0))).collect();
+    let life = live(&events).unwrap();
+    let kept: Vec<_> = life.attempts.iter().map(|attempt| attempt.number).collect();
+    assert_eq!((life.tries, kept.len(), kept[0], kept[1]), (40, MAX_KEPT_ATTEMPTS, 1, 26));
+}
+
+#[test]
+fn states_only_move_forward() {
+    use DeliveryState::{Accepted, Cancelled, Dead, Delivered, Sending, Waiting};
+    for from in DeliveryState::ALL {
+        assert!(!from.may_become(Accepted), "{from}");
+        assert!(from == Sending || from == Waiting || from == Accepted || !from.may_become(Waiting), "{from}");
+    }
+    assert!(!Delivered.may_become(Dead) && !Dead.may_become(Delivered) && !Delivered.may_become(Cancelled));
+    assert_eq!("dead".parse(), Ok(Dead));
+    assert!("Dead".parse::<DeliveryState>().is_err());
+}
+
+#[test]
+fn a_report_reads_as_it_was_written() {
+    for reported in [Reported::Delivered, waiting(9), dead()] {
+        let DeliveryEvent::Attempted(report) = tried(3, 10, reported) else { unreachable!() };
+        let text = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report, "{text}");
+    }
+    assert!(serde_json::to_string(&waiting(9)).unwrap().contains(r#""dueAt":9"#));
+}
+
+#[test]
+fn a_text_is_cut_between_characters() {
+    assert_eq!(cut_text("é".repeat(MAX_ATTEMPT_TEXT)).len(), MAX_ATTEMPT_TEXT);
+    assert_eq!(cut_text(format!("x{}", "é".repeat(MAX_ATTEMPT_TEXT))).len(), MAX_ATTEMPT_TEXT - 1);
+}
+
+#[test]
+fn a_cursor_reads_as_it_was_written_and_nothing_else_is_one() {
+    let cursor = DeliveryCursor(0x1234_5678_9abc_def0);
+    assert_eq!(cursor.to_string().parse(), Ok(cursor));
+    for text in ["", "123456789abcdef", "123456789ABCDEF0", "+23456789abcdef0", "123456789abcdef01"] {
+        assert!(text.parse::<DeliveryCursor>().is_err(), "{text}");
+    }
+}
