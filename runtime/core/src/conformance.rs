@@ -1,4 +1,4 @@
-//! The suite that every [`Storer`] must pass. A backend's tests call [`storer`] with a way to make an empty store; what
+//! The suites that every [`Storer`] and every [`DeliveryLog`](crate::DeliveryLog) must pass. A backend's tests call [`storer`] with a way to make an empty store; what
 //! does not conform panics, and says which rule was broken.
 //!
 //! Each function in the files below is one rule of the port and gets a store of its own: `changes`, `lists` (the list of
@@ -6,6 +6,7 @@
 //! is nothing but [`Change::apply`] over a map.
 
 mod changes;
+mod deliveries;
 mod history;
 mod lists;
 mod scopes;
@@ -44,6 +45,27 @@ where
     scopes::pages_follow_each_other(&make()).await;
     scopes::pages_see_what_stays_whatever_comes_and_goes(&make()).await;
     history::a_long_history_agrees_with_the_model(&make()).await;
+}
+
+/// Runs the suite of [`DeliveryLog`](crate::DeliveryLog). `make` gives an empty log each time it is called; its clock has to
+/// move on by itself.
+///
+/// # Panics
+/// If a log breaks a rule of the port.
+pub async fn delivery_log<F, L>(make: F)
+where
+    F: Fn() -> L,
+    L: crate::DeliveryLog,
+{
+    deliveries::a_life_is_what_the_events_make_of_it(&make()).await;
+    deliveries::a_name_has_one_delivery_for_each_sender(&make()).await;
+    deliveries::names_that_begin_alike_are_kept_apart(&make()).await;
+    deliveries::a_list_is_the_latest_first_and_can_be_followed(&make()).await;
+    deliveries::a_list_has_what_is_asked_for_and_nothing_else(&make()).await;
+    deliveries::a_list_of_a_recipient_has_only_its_own(&make()).await;
+    deliveries::what_ended_can_be_forgotten_and_nothing_else(&make()).await;
+    deliveries::the_oldest_are_pruned_first_and_only_what_has_ended(&make()).await;
+    deliveries::a_long_history_of_deliveries_agrees_with_the_model(&make()).await;
 }
 
 /// Numbers that look random and are the same every time (a linear congruential generator).

@@ -28,8 +28,8 @@ pub use accepted::Accepted;
 pub use change::{Applied, Change, ContactFields, Limit, MAX_SENDERS, MAX_TAGS, PusherChange, PusherFields};
 pub use cursor::{Cursor, CursorError};
 pub use delivery::{
-    Attempt, Delivery, DeliveryCursor, DeliveryEvent, DeliveryFilter, DeliveryLog, DeliveryPage, DeliveryState,
-    MAX_ATTEMPT_TEXT, MAX_KEPT_ATTEMPTS, Report, Reported, Retention, SendEnd, StateError, cut_text,
+    Attempt, Attempted, Delivery, DeliveryCursor, DeliveryEvent, DeliveryFilter, DeliveryLog, DeliveryPage,
+    DeliveryState, MAX_ATTEMPT_TEXT, MAX_KEPT_ATTEMPTS, Report, Reported, Retention, SendEnd, StateError, cut_text,
 };
 pub use fan_out::{FanOut, FanOutProgress, FanOutRequest, FanOuts, MAX_FAN_OUT_PAGE};
 pub use histogram::{Distribution, Histogram};

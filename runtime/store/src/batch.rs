@@ -9,6 +9,7 @@ use heed::RwTxn;
 use pusher_core::StoreError;
 
 use crate::changes::NewEntries;
+use crate::deliveries::DeliveryNumbers;
 use crate::error::Failure;
 use crate::index::IndexChanges;
 use crate::keys::{Key, LAST_SEQ};
@@ -35,6 +36,7 @@ pub(crate) struct Batch<'s> {
     pub(crate) counts: FuncCounts,
     pub(crate) indexes: IndexChanges,
     pub(crate) log: NewEntries,
+    pub(crate) deliveries: DeliveryNumbers,
     /// Where records are encoded.
     pub(crate) scratch: &'s mut Vec<u8>,
 }
@@ -49,8 +51,8 @@ impl<'s> Batch<'s> {
         let last = tables.counters.get(&txn, LAST_SEQ)?.unwrap_or(0);
         let seqs = Seqs { stored: last, last };
         let recent = recent.begin();
-        let (counts, indexes, log) = Default::default();
-        Ok(Self { store, tables, txn, room, seqs, recent, counts, indexes, log, scratch })
+        let (counts, indexes, log, deliveries) = Default::default();
+        Ok(Self { store, tables, txn, room, seqs, recent, counts, indexes, log, deliveries, scratch })
     }
 
     /// Makes everything that was done durable.
@@ -61,6 +63,7 @@ impl<'s> Batch<'s> {
         if let Some(frontier) = self.recent.move_some(self.tables, &mut self.txn, self.seqs.last)? {
             self.tables.meta.put(&mut self.txn, INDEXED_JOBS_KEY, &frontier.encode())?;
         }
+        self.keep_delivery_number()?;
         self.counts.write(self.tables, &mut self.txn)?;
         self.indexes.write(self.tables, &mut self.txn)?;
         let logged = self.finish_log()?;

@@ -59,6 +59,16 @@ impl Key {
         key
     }
 
+    /// `name ‖ sender ‖ length of the sender`, for the deliveries of a name. The length at the end says where the name ends.
+    pub(crate) fn named(name: &str, sender: &str) -> Self {
+        debug_assert!(name.len() + sender.len() < MAX_KEY_BYTES && sender.len() <= usize::from(u8::MAX));
+        let mut key = Self::new();
+        key.push(name.as_bytes());
+        key.push(sender.as_bytes());
+        key.push(&[sender.len() as u8]);
+        key
+    }
+
     /// Where the jobs of a func are counted. Periodic takes any func, also an empty one.
     pub(crate) fn jobs_of(func: &[u8]) -> Self {
         let mut key = Self::new();
@@ -92,6 +102,9 @@ pub(crate) const JOBS_OF_FUNC: &[u8] = b":";
 
 /// The key under which the last job number is kept.
 pub(crate) const LAST_SEQ: &[u8] = b"#";
+
+/// The key under which the last number of a delivery is kept.
+pub(crate) const LAST_DELIVERY: &[u8] = b"@";
 
 /// The func in a key that [`Key::jobs_of`] made.
 pub(crate) fn func_of(key: &[u8]) -> Option<&[u8]> {

@@ -17,6 +17,7 @@
 //!  ├ changes.rs    the log of who changed, for the search index
 //!  ├ counts.rs     what is taken and committed, for whoever watches
 //!  ├ jobs.rs       what an operation does to the tables of jobs, and reading them
+//!  ├ deliveries/  what became of messages: the log behind DeliveryLog
 //!  ├ recent/       the newest part of the indexes of jobs, in memory
 //!  ├ resident.rs   giving mapped pages back
 //!  ├ pusher_record.rs  how a recipient is encoded
@@ -27,6 +28,7 @@
 mod batch;
 mod changes;
 mod counts;
+mod deliveries;
 mod error;
 mod fan_outs;
 mod index;

@@ -81,6 +81,11 @@ impl Store {
         txn.commit().unwrap();
     }
 
+    /// Carries operations out, in order; a result for each.
+    pub(crate) async fn write<O: Operation>(&self, ops: Vec<O>) -> Vec<Result<O::Done, O::Error>> {
+        self.writer.write(ops).await
+    }
+
     /// Carries one operation out.
     pub(crate) async fn write_one<O: Operation<Error = StoreError>>(&self, op: O) -> Result<O::Done, StoreError> {
         let done = self.writer.write(vec![op]).await.pop();
@@ -98,7 +103,7 @@ impl Store {
 }
 
 /// Reads on a thread that may take its time.
-async fn aside<T: Send + 'static>(
+pub(crate) async fn aside<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let read = tokio::task::spawn_blocking(read).await;

@@ -13,8 +13,9 @@
 //! | `job_index` | hash of (func, name), 64 bits | seq; one for each older job that has this hash |
 //! | `due` | length, func ‖ sched_at ‖ seq of each older job | – |
 //! | `fan_outs` | name of a pushall's job | how far it has come ([`crate::fan_outs`]) |
+//! | `deliveries`, `delivery_names` | | what became of messages ([`crate::deliveries`]) |
 //! | `funcs` | `:` func | how many jobs it has, u64 BE |
-//! | `funcs` | `#` | the last job number that was given, u64 BE |
+//! | `funcs` | `#`, `@` | the last job number that was given, the last of a delivery, u64 BE |
 //!
 //! Integers in keys are big-endian, signed ones with the sign bit flipped ([`crate::keys`]).
 
@@ -45,6 +46,8 @@ pub(crate) struct Tables {
     pub(crate) job_index: Database<U64<BE>, U64<BE>>,
     pub(crate) due: Index,
     pub(crate) fan_outs: Database<Str, Bytes>,
+    pub(crate) deliveries: Database<Bytes, Bytes>,
+    pub(crate) delivery_names: Database<Bytes, Bytes>,
     /// Named `funcs` in the file: what every commit of jobs changes, on one page.
     pub(crate) counters: Database<Bytes, U64<BE>>,
 }
@@ -71,6 +74,8 @@ impl Tables {
                 .create(txn)?,
             due: env.create_database(txn, Some("due"))?,
             fan_outs: env.create_database(txn, Some("fan_outs"))?,
+            deliveries: env.create_database(txn, Some("deliveries"))?,
+            delivery_names: env.create_database(txn, Some("delivery_names"))?,
             counters: env.create_database(txn, Some("funcs"))?,
         })
     }
@@ -89,6 +94,8 @@ impl Tables {
             self.job_index.stat(txn)?,
             self.due.stat(txn)?,
             self.fan_outs.stat(txn)?,
+            self.deliveries.stat(txn)?,
+            self.delivery_names.stat(txn)?,
             self.counters.stat(txn)?,
         ];
         Ok(stats.iter().map(bytes).sum())

@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::DeliveryState;
-use super::attempt::Attempt;
+use super::attempt::{Attempt, cut_text};
 use crate::job_name::JobName;
 use crate::words::SenderName;
 
-/// An attempt, as the worker that made it reports it. In JSON it is also what a worker says with WORK_DONE, so that a
-/// server which keeps jobs and deliveries together can keep both in one commit.
+/// An attempt, as the worker that made it reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The channel.
@@ -21,6 +20,40 @@ pub struct Report {
     #[serde(flatten)]
     pub reported: Reported,
 }
+
+/// What a worker says with WORK_DONE of a message that it has delivered, so that a server which keeps jobs and deliveries
+/// together can do both in one commit: JSON. Other servers throw it away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempted {
+    /// The channel.
+    pub sender: SenderName,
+    /// The attempt.
+    pub attempt: Attempt,
+}
+
+impl Attempted {
+    /// As it is said.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Every value of these types has a JSON form.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads what was said. `None`: it is something else.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        // Most jobs of other programs have no result, or one that is no object.
+        if bytes.first() != Some(&b'{') || bytes.len() > MAX_SAID {
+            return None;
+        }
+        let mut said: Self = serde_json::from_slice(bytes).ok()?;
+        said.attempt.message = said.attempt.message.map(cut_text);
+        Some(said)
+    }
+}
+
+/// Nothing longer is read.
+const MAX_SAID: usize = 16 << 10;
 
 /// What an attempt made of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use attempt::{Attempt, MAX_ATTEMPT_TEXT, SendEnd, cut_text};
-pub use event::{DeliveryEvent, Report, Reported};
+pub use event::{Attempted, DeliveryEvent, Report, Reported};
 pub use log::{DeliveryCursor, DeliveryFilter, DeliveryLog, DeliveryPage, Retention};
 
 use crate::job_name::JobName;

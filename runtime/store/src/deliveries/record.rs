@@ -1,0 +1,90 @@
+//! How a delivery is encoded, and its keys.
+//!
+//! The record is a version byte and the [`Delivery`] in postcard's format; what is in the key is not in it.
+
+use periodic::{Clock, SystemClock};
+use pusher_core::{Delivery, DeliveryState, JobName, SenderName, StoreError};
+
+use crate::error::corrupt;
+use crate::keys::Key;
+
+const VERSION: u8 = 1;
+const MICROS_PER_MILLI: u64 = 1000;
+
+/// The states in which a delivery has a record, in the order of their keys.
+pub(super) const KEPT: [DeliveryState; 5] = [
+    DeliveryState::Accepted,
+    DeliveryState::Waiting,
+    DeliveryState::Cancelled,
+    DeliveryState::Dead,
+    DeliveryState::Delivered,
+];
+
+/// Where a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) state: DeliveryState,
+    pub(super) number: u64,
+}
+
+impl Place {
+    /// The key: a byte for the state, then the number.
+    pub(super) fn key(self) -> [u8; 9] {
+        let state = KEPT.iter().position(|state| *state == self.state).unwrap_or(0);
+        let mut key = [state as u8; 9];
+        key[1..].copy_from_slice(&self.number.to_be_bytes());
+        key
+    }
+
+    pub(super) fn of_key(key: &[u8]) -> Option<Self> {
+        let (&state, number) = key.split_first()?;
+        let state = *KEPT.get(usize::from(state))?;
+        Some(Self { state, number: u64::from_be_bytes(number.try_into().ok()?) })
+    }
+
+    /// The time that the number stands for, in Unix milliseconds.
+    pub(super) fn millis(self) -> i64 {
+        i64::try_from(self.number / MICROS_PER_MILLI).unwrap_or(i64::MAX)
+    }
+}
+
+/// The first number of this time, which is in Unix milliseconds.
+pub(super) fn number_of(millis: i64) -> u64 {
+    u64::try_from(millis).unwrap_or(0).saturating_mul(MICROS_PER_MILLI)
+}
+
+/// The number of this moment.
+pub(super) fn number_now() -> u64 {
+    number_of(SystemClock.now_ms())
+}
+
+/// The key of a delivery in the index by name.
+pub(super) fn name_key(name: &JobName, sender: &SenderName) -> Key {
+    Key::named(name.as_str(), sender.as_str())
+}
+
+/// The sender in a key of that index, if what comes before it is this name.
+pub(super) fn sender_in_key<'k>(key: &'k [u8], name: &str) -> Option<&'k [u8]> {
+    let (&len, rest) = key.split_last()?;
+    let (found, sender) = rest.split_at_checked(rest.len().checked_sub(usize::from(len))?)?;
+    (found == name.as_bytes()).then_some(sender)
+}
+
+pub(super) fn encode(delivery: &Delivery, to: &mut Vec<u8>) -> Result<(), StoreError> {
+    to.clear();
+    to.push(VERSION);
+    let written = postcard::to_extend(delivery, std::mem::take(to));
+    *to = written.map_err(|error| StoreError::Failed(format!("a delivery cannot be written: {error}")))?;
+    Ok(())
+}
+
+pub(super) fn decode(place: Place, bytes: &[u8]) -> Result<Delivery, StoreError> {
+    let unreadable = |reason: String| corrupt(format!("delivery {} {}", place.state, place.number), reason);
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => {
+            let delivery: Delivery = postcard::from_bytes(rest).map_err(|error| unreadable(error.to_string()))?;
+            Ok(Delivery { state: place.state, changed_at: place.millis(), ..delivery })
+        }
+        _ => Err(unreadable("it is of no version that is known".into())),
+    }
+}
