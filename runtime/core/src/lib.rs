@@ -34,13 +34,13 @@ pub use delivery::{
 pub use fan_out::{FanOut, FanOutProgress, FanOutRequest, FanOuts, MAX_FAN_OUT_PAGE};
 pub use histogram::{Distribution, Histogram};
 pub use job_name::{JobName, NameError};
-pub use message::{Failure, Fault, Message, Outcome, SendError};
+pub use message::{Failure, Fault, Message, Outcome, SendError, Sent};
 pub use ports::{
     JobKey, NewJob, PushRequest, Pushers, PushersError, Queue, QueueError, Scope, Search, SearchError, Sender,
     StoreError, Storer,
 };
 pub use pusher::{Pusher, PusherList, PusherPage};
-pub use retry::{DeadLetter, RateLimit, RetryPolicy, Verdict};
+pub use retry::{BreakerPolicy, DeadLetter, RateLimit, RetryPolicy, Verdict};
 pub use service::{Service, ServiceError};
 pub use words::{
     FuncName, MAX_ID_BYTES, MAX_PREFIX_BYTES, MAX_SENDER_BYTES, MAX_TAG_BYTES, Prefix, PusherId, SenderName, Tag,

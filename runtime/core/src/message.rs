@@ -72,3 +72,18 @@ pub enum SendError {
     #[error(transparent)]
     Fault(#[from] Fault),
 }
+
+/// How a send ended, and what else is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// How it ended.
+    pub result: Result<Outcome, SendError>,
+    /// The last HTTP status that the sender was answered, if it asked anybody.
+    pub status: Option<u16>,
+}
+
+impl From<Result<Outcome, SendError>> for Sent {
+    fn from(result: Result<Outcome, SendError>) -> Self {
+        Self { result, status: None }
+    }
+}

@@ -10,7 +10,7 @@ use crate::change::{Applied, PusherChange};
 use crate::cursor::Cursor;
 use crate::fan_out::{FanOutProgress, FanOutRequest};
 use crate::job_name::JobName;
-use crate::message::{Message, Outcome, SendError};
+use crate::message::{Message, Outcome, SendError, Sent};
 use crate::pusher::{Pusher, PusherList};
 use crate::words::{FuncName, PusherId, SenderName, Tag};
 
@@ -145,6 +145,16 @@ pub trait Sender: Send + Sync {
 
     /// Delivers `message`. Must be safe to call many times at once.
     async fn send(&self, message: Message) -> Result<Outcome, SendError>;
+
+    /// Delivers `message`, and says what else is known of how that went. Default: nothing.
+    async fn attempt(&self, message: Message) -> Sent {
+        self.send(message).await.into()
+    }
+
+    /// Which version of the sender this is, for the delivery log. Default: not known.
+    fn version(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// One message to one recipient, as an application or a sender asks for it.

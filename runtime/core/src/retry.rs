@@ -1,5 +1,8 @@
 //! What becomes of a message after an attempt: the one retry rule for all senders.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use crate::message::{Failure, Outcome, SendError};
 
 /// The longest a sender may put a message off, in seconds (7 days).
@@ -16,11 +19,18 @@ pub struct RetryPolicy {
     /// How far a wait may differ from the schedule, as a share of it, so that messages that failed together do not come
     /// back together. Default: 0.2.
     pub jitter: f64,
+    /// How long after its first attempt a message may be tried again, in seconds. `None`: for as long as the schedule says.
+    /// Default: 30 days, which only what senders put off themselves ([`Outcome::Later`]) comes to.
+    pub max_age: Option<u32>,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { schedule: vec![5, 30, 300, 1800, 7200, 18_000, 36_000, 36_000], jitter: 0.2 }
+        Self {
+            schedule: vec![5, 30, 300, 1800, 7200, 18_000, 36_000, 36_000],
+            jitter: 0.2,
+            max_age: Some(30 * 24 * 3600),
+        }
     }
 }
 
@@ -63,9 +73,10 @@ impl RetryPolicy {
         u32::try_from(self.schedule.len()).unwrap_or(u32::MAX - 1) + 1
     }
 
-    /// Judges attempt number `attempt` (1 for the first). `chance` is a number from 0 to 1 that spreads the waits.
+    /// Judges attempt number `attempt` (1 for the first), which began `age` seconds after the first one, if that is known.
+    /// `chance` is a number from 0 to 1 that spreads the waits.
     #[must_use]
-    pub fn judge(&self, attempt: u32, result: &Result<Outcome, SendError>, chance: f64) -> Verdict {
+    pub fn judge(&self, attempt: u32, age: Option<u32>, result: &Result<Outcome, SendError>, chance: f64) -> Verdict {
         let reason = match result {
             Ok(Outcome::Done) => return Verdict::Done,
             Ok(Outcome::Later(seconds)) => format!("the sender asked for {seconds} s"),
@@ -78,6 +89,13 @@ impl RetryPolicy {
         let Some(step) = step else {
             return Verdict::Dead { reason: format!("given up after {attempt} attempts; the last one: {reason}") };
         };
+        if let (Some(age), Some(most)) = (age, self.max_age)
+            && age >= most
+        {
+            return Verdict::Dead {
+                reason: format!("given up {age} s after the first attempt; the last one: {reason}"),
+            };
+        }
         let spread = self.spread(step, chance);
         let delay = match result {
             Ok(Outcome::Later(seconds)) => *seconds,
@@ -100,6 +118,22 @@ impl RetryPolicy {
     }
 }
 
+/// When a sender's messages are held back because they only fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerPolicy {
+    /// So many failures in a row, of those that trying again may help, and one message at a time is tried while the others
+    /// wait. `None`: never. Default: 20.
+    pub failures: Option<NonZeroU32>,
+    /// How long to wait before the first is tried; twice as long before each that follows, up to 10 minutes. Default: 10 s.
+    pub pause: Duration,
+}
+
+impl Default for BreakerPolicy {
+    fn default() -> Self {
+        Self { failures: NonZeroU32::new(20), pause: Duration::from_secs(10) }
+    }
+}
+
 /// How often a sender may be asked to send: what is above waits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RateLimit {
@@ -115,7 +149,7 @@ mod tests {
     use crate::message::Fault;
 
     fn delay(policy: &RetryPolicy, attempt: u32, result: &Result<Outcome, SendError>) -> Option<u32> {
-        match policy.judge(attempt, result, 0.5) {
+        match policy.judge(attempt, None, result, 0.5) {
             Verdict::Later { delay, .. } => Some(delay),
             _ => None,
         }
@@ -135,14 +169,14 @@ mod tests {
             let expected = [5, 30, 300, 1800, 7200, 18_000, 36_000, 36_000].map(Some);
             assert_eq!(waits[..8], expected);
             assert_eq!(waits[8], None);
-            assert!(matches!(policy.judge(9, &error, 0.5), Verdict::Dead { .. }));
+            assert!(matches!(policy.judge(9, None, &error, 0.5), Verdict::Dead { .. }));
         }
         assert_eq!(policy.attempts(), 9);
     }
 
     #[test]
     fn a_permanent_failure_dies_at_once() {
-        let verdict = RetryPolicy::default().judge(1, &failed(Failure::Permanent("no address".into())), 0.5);
+        let verdict = RetryPolicy::default().judge(1, None, &failed(Failure::Permanent("no address".into())), 0.5);
         assert_eq!(verdict, Verdict::Dead { reason: "permanent: no address".into() });
     }
 
@@ -166,10 +200,23 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_is_too_old_dies_and_one_of_unknown_age_does_not() {
+        let policy = RetryPolicy { max_age: Some(100), ..RetryPolicy::default() };
+        let later = Ok(Outcome::Later(10));
+        let is_dead = |age| matches!(policy.judge(2, age, &later, 0.5), Verdict::Dead { .. });
+        assert!(is_dead(Some(100)) && !is_dead(Some(99)) && !is_dead(None));
+        assert_eq!(policy.judge(2, Some(1000), &Ok(Outcome::Done), 0.5), Verdict::Done);
+        assert!(!matches!(
+            RetryPolicy { max_age: None, ..policy }.judge(2, Some(u32::MAX), &later, 0.5),
+            Verdict::Dead { .. }
+        ));
+    }
+
+    #[test]
     fn jitter_stays_within_a_fifth() {
         let policy = RetryPolicy::default();
         let error = failed(Failure::Temporary("x".into()));
-        let at = |chance| match policy.judge(3, &error, chance) {
+        let at = |chance| match policy.judge(3, None, &error, chance) {
             Verdict::Later { delay, .. } => delay,
             _ => 0,
         };

@@ -9,9 +9,9 @@ use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pusher::adapters::RemoteQueue;
+use pusher::adapters::{DeadLetters, RemoteQueue};
 use pusher::client::{self, base_url};
-use pusher::core::{Message, Outcome, SendError, Sender, SenderName};
+use pusher::core::{Message, Outcome, Prefix, SendError, Sender, SenderName};
 use pusher::periodic::{Client, ClientOptions, Endpoint};
 use pusher::senders::{Senders, SendersConfig};
 use pusher::worker::{Channel, Worker, WorkerOptions};
@@ -39,12 +39,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let stop = pusher::shutdown::on_signal()?;
     let endpoint: Arc<Endpoint> = Arc::new(periodic.parse()?);
-    let queue = Arc::new(RemoteQueue(Client::new(endpoint.clone(), ClientOptions::default())));
+    let queue = RemoteQueue(Client::new(endpoint.clone(), ClientOptions::default()));
+    let letters = Arc::new(DeadLetters::new(Arc::new(queue), Prefix::default()));
     // What components ask about recipients, if their manifests grant it.
     let recipients = client::Client::new(base_url(api)?, client::Options::default())?;
     let components = Senders::load(SendersConfig::new(dir), Arc::new(recipients)).await?;
 
-    let worker = Worker::new(endpoint, queue, WorkerOptions::default());
+    let worker = Worker::new(endpoint, letters, WorkerOptions::default());
     let worker = worker.channel(Channel::new(Arc::new(Print(SenderName::parse("print")?))));
     let worker = components.add_to(worker, stop.clone());
     let names: Vec<_> = worker.names().map(SenderName::as_str).collect();

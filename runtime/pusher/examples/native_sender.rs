@@ -9,8 +9,8 @@ use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pusher::adapters::RemoteQueue;
-use pusher::core::{Failure, Message, Outcome, SendError, Sender, SenderName};
+use pusher::adapters::{DeadLetters, RemoteQueue};
+use pusher::core::{Failure, Message, Outcome, Prefix, SendError, Sender, SenderName};
 use pusher::periodic::{Client, ClientOptions, Endpoint};
 use pusher::worker::{Channel, Worker, WorkerOptions};
 
@@ -37,9 +37,10 @@ impl Sender for Print {
 async fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args().nth(1).ok_or("name the Periodic server, as in unix:///tmp/periodic.sock")?;
     let endpoint: Arc<Endpoint> = Arc::new(url.parse()?);
-    let queue = Arc::new(RemoteQueue(Client::new(endpoint.clone(), ClientOptions::default())));
+    let queue = RemoteQueue(Client::new(endpoint.clone(), ClientOptions::default()));
+    let letters = Arc::new(DeadLetters::new(Arc::new(queue), Prefix::default()));
     let channel = Channel::new(Arc::new(Print(SenderName::parse("print")?)));
-    let worker = Worker::new(endpoint, queue, WorkerOptions::default()).channel(channel);
+    let worker = Worker::new(endpoint, letters, WorkerOptions::default()).channel(channel);
     println!("taking jobs from {url}");
     worker.run(pusher::shutdown::on_signal()?).await;
     Ok(())

@@ -1,9 +1,14 @@
-//! Adapters that know two crates: a Periodic server or client as core's [`Queue`].
+//! Adapters that know two crates: a Periodic server or client as core's [`Queue`], and who keeps a worker's reports.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use periodic::{ClientError, Handle, SubmitError};
-use pusher_core::{JobKey, NewJob, Queue, QueueError};
+use pusher_core::{
+    DeadLetter, DeliveryEvent, DeliveryLog, JobKey, JobName, NewJob, Prefix, Queue, QueueError, Report, Reported,
+    SenderName, gojson,
+};
+use pusher_worker::{ReportError, Reports};
+use std::sync::Arc;
 
 /// The Periodic server in this process: an `Ok` means committed.
 pub struct EmbeddedQueue(pub Handle);
@@ -37,6 +42,62 @@ impl Queue for RemoteQueue {
             results.push(self.0.remove(removed).await.map_err(remote_error));
         }
         results
+    }
+}
+
+/// The delivery log in this process, for a worker in it.
+pub struct LogReports {
+    /// Where reports go.
+    pub log: Arc<dyn DeliveryLog>,
+    /// Does the log keep what was delivered with the end of the job? It does if the Periodic server is in this process.
+    pub keeps_ends: bool,
+}
+
+#[async_trait]
+impl Reports for LogReports {
+    async fn report(&self, report: Report) -> Result<(), ReportError> {
+        let recorded = self.log.record(vec![DeliveryEvent::Attempted(report)]).await.pop();
+        recorded.transpose().map(drop).map_err(|error| ReportError::Unavailable(error.to_string()))
+    }
+
+    fn wants_delivered(&self) -> bool {
+        !self.keeps_ends
+    }
+
+    async fn first_attempt(&self, sender: &SenderName, name: &JobName) -> Option<i64> {
+        let found = self.log.get(name).await.ok()?;
+        Some(found.iter().find(|delivery| delivery.sender == *sender)?.attempts.first()?.at)
+    }
+}
+
+/// For a worker without an API server: dead letters wait as jobs of the func `<prefix>dead:<sender>`, and nothing else is
+/// kept.
+pub struct DeadLetters {
+    queue: Arc<dyn Queue>,
+    prefix: Prefix,
+}
+
+impl DeadLetters {
+    /// Dead letters in `queue`, under the prefix that the worker's funcs have.
+    #[must_use]
+    pub fn new(queue: Arc<dyn Queue>, prefix: Prefix) -> Self {
+        Self { queue, prefix }
+    }
+}
+
+#[async_trait]
+impl Reports for DeadLetters {
+    async fn report(&self, report: Report) -> Result<(), ReportError> {
+        let Report { sender, name, attempt, reported: Reported::Dead { reason, data } } = report else { return Ok(()) };
+        let letter = DeadLetter { func: self.prefix.func(&sender).to_string(), data, reason, attempts: attempt.number };
+        let workload = gojson::to_string(&letter).map_err(|error| ReportError::Refused(error.to_string()))?;
+        let key = JobKey { func: self.prefix.dead_func(&sender), name };
+        let submitted = self.queue.submit(vec![NewJob { key, workload, sched_at: 0 }]).await.pop();
+        submitted.transpose().map(drop).map_err(|error| ReportError::Unavailable(error.to_string()))
+    }
+
+    fn wants_delivered(&self) -> bool {
+        false
     }
 }
 

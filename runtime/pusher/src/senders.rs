@@ -197,7 +197,8 @@ impl Loaded {
 }
 
 fn channel(loaded: LoadedSender) -> Channel {
-    Channel { sender: loaded.sender, concurrency: loaded.concurrency, retry: loaded.retry, rate: loaded.rate }
+    let LoadedSender { sender, concurrency, retry, rate, breaker, .. } = loaded;
+    Channel { sender, concurrency, retry, rate, breaker }
 }
 
 /// Says what became of the directory.

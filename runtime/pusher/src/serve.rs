@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{EmbeddedQueue, RemoteQueue};
+use crate::adapters::{EmbeddedQueue, LogReports, RemoteQueue};
 use crate::config::{LinkError, PeriodicChoice, ServeConfig};
 use crate::http::listen;
 use crate::metrics::Source;
@@ -112,7 +112,9 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
                 identity: config.identity.clone(),
                 ..WorkerOptions::default()
             };
-            let (worker, numbers) = senders.join(Worker::new(connector, queue, options), stop_worker.clone());
+            let keeps_ends = periodic.handle().is_some();
+            let reports = Arc::new(LogReports { log: store.clone(), keeps_ends });
+            let (worker, numbers) = senders.join(Worker::new(connector, reports, options), stop_worker.clone());
             sources.push(Arc::new(numbers));
             say(&format!("senders: {}", worker.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
             Some(tokio::spawn(worker.run(stop_worker.clone())))

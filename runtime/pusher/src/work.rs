@@ -9,7 +9,7 @@ use pusher_client::{Client, ClientError, Options};
 use pusher_worker::{Activity, Worker, WorkerOptions};
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::RemoteQueue;
+use crate::adapters::{DeadLetters, RemoteQueue};
 use crate::config::{Connections, PeriodicConfig, WorkConfig};
 use crate::http::{ListenError, listen};
 use crate::metrics::process::Process;
@@ -52,9 +52,10 @@ pub async fn run(config: WorkConfig, stop: CancellationToken, say: impl Fn(&str)
     // Dead letters are a worker's own.
     let options = ClientOptions { identity: link.identity.clone(), as_worker: true, ..ClientOptions::default() };
     let queue = RemoteQueue(periodic::Client::new(connect.clone(), options));
+    let letters = DeadLetters::new(Arc::new(queue), config.prefix.clone());
     let options =
         WorkerOptions { prefix: config.prefix, size: config.size, identity: link.identity, ..WorkerOptions::default() };
-    let (worker, numbers) = senders.join(Worker::new(connect, Arc::new(queue), options), stop.clone());
+    let (worker, numbers) = senders.join(Worker::new(connect, Arc::new(letters), options), stop.clone());
     say(&format!("taking jobs from {endpoint}"));
     say(&format!("senders: {}", worker.names().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
     let operator = admin_listener.map(|listener| {

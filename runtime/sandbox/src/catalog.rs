@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pusher_core::{JobName, Message, PusherId, RateLimit, RetryPolicy, Sender, SenderName};
+use pusher_core::{BreakerPolicy, JobName, Message, PusherId, RateLimit, RetryPolicy, Sender, SenderName};
 
 use crate::capabilities;
 use crate::component::{self, Compiled};
@@ -26,6 +26,8 @@ pub struct LoadedSender {
     pub concurrency: usize,
     /// When to try its messages again (`[retry]`).
     pub retry: RetryPolicy,
+    /// When its messages are held back because they only fail (`[breaker]`).
+    pub breaker: BreakerPolicy,
     /// How many messages it may be given a second (`[rate]`); `None`: as many as there are.
     pub rate: Option<RateLimit>,
     /// Its manifest, or its component if it has none.
@@ -175,6 +177,7 @@ pub(crate) async fn load(shared: &Arc<Shared>, candidate: Candidate) -> Result<L
         sender: Arc::new(sender),
         concurrency: manifest.limits.concurrency.get().min(shared.config.max_sends),
         retry: manifest.retry.policy(),
+        breaker: manifest.breaker.policy(),
         rate: manifest.rate.map(|rate| rate.limit()),
         path,
         warnings,

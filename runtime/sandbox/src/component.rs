@@ -19,12 +19,17 @@ use crate::state::State;
 /// The largest file that is taken for a component. An interpreter with its library has some 20 MiB.
 const MAX_FILE: Bytes = Bytes(64 << 20);
 
+/// So many digits of its SHA-256 tell a version from others.
+const VERSION_DIGITS: usize = 12;
+
 /// A component that is compiled and checked to be a sender.
 pub(crate) struct Compiled {
     /// Ready to instantiate: every import is found.
     pub(crate) pre: SenderComponentPre<State>,
     /// The interfaces it imports, as in `wasi:cli/stderr@0.2.6`.
     pub(crate) imports: Vec<String>,
+    /// The beginning of its SHA-256, by which people tell versions apart.
+    pub(crate) version: String,
 }
 
 impl Compiled {
@@ -159,7 +164,8 @@ pub(crate) fn link(shared: &Shared, digest: Digest, component: &Component) -> Re
     let pre = SenderComponentPre::new(pre).map_err(|error| {
         format!("is not a sender, since it does not export pusher:sender/sender@0.1.0: {}", one_line(&error))
     })?;
-    let compiled = Arc::new(Compiled { pre, imports });
+    let version = digest.to_string().chars().take(VERSION_DIGITS).collect();
+    let compiled = Arc::new(Compiled { pre, imports, version });
     shared.components.keep(digest, &compiled);
     Ok(compiled)
 }

@@ -56,6 +56,7 @@ mod inspect;
 mod lanes;
 mod limits;
 pub mod manifest;
+mod redact;
 mod rehearse;
 mod sandbox;
 mod sender;

@@ -42,7 +42,7 @@ pub(crate) use headers::basic_credentials;
 pub use headers::{Header, HeaderSource, Headers};
 pub use origin::Origin;
 pub use reference::{reference, schema};
-pub use section::{Http, Limits, Pushers, Rate, Retry};
+pub use section::{Breaker, Http, Limits, Pushers, Rate, Retry};
 pub use units::{Bytes, Digest, Time};
 pub use values::{ConfigValue, EnvValue, HeldSecret, Secret};
 
@@ -84,6 +84,10 @@ pub struct Manifest {
     /// `[retry]`: when to try a message again that failed. Default: as each key says.
     #[serde(default)]
     pub retry: Retry,
+    /// `[breaker]`: when messages are held back because they only fail. Then one at a time is tried, and the others wait,
+    /// without that counting as an attempt. It holds for one worker. Default: as each key says.
+    #[serde(default)]
+    pub breaker: Breaker,
     /// `[rate]`: how many messages the sender is given a second. What is above waits, without that counting as an attempt. It
     /// holds for one worker: with two of them there may be twice as many. Default: as many as there are.
     pub rate: Option<Rate>,

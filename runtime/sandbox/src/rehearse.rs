@@ -41,7 +41,7 @@ impl Rehearsal {
 
     /// Sends one message, and says what it took.
     pub async fn send(&self, message: &Message) -> (Result<Outcome, SendError>, Usage) {
-        let Measured { result, usage } = self.sender.deliver(message).await;
+        let Measured { result, usage, .. } = self.sender.deliver(message).await;
         (result, usage)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pusher_core::{Failure, Fault, Message, Outcome, SendError, Sender, SenderName};
+use pusher_core::{Failure, Fault, Message, Outcome, SendError, Sender, SenderName, Sent};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
@@ -36,6 +36,8 @@ pub struct Usage {
 pub(crate) struct Measured<T> {
     pub(crate) result: T,
     pub(crate) usage: Usage,
+    /// The last HTTP status that it was answered.
+    pub(crate) status: Option<u16>,
 }
 
 /// A component with its grants and limits.
@@ -116,14 +118,14 @@ impl SandboxedSender {
             };
             sender.pusher_sender_sender().call_send(store, &message).await
         };
-        let Measured { result, usage } = self.run(message, Some(Result::is_ok), call).await;
+        let Measured { result, usage, status } = self.run(message, Some(Result::is_ok), call).await;
         let result = match result {
             Ok(Ok(bindings::Outcome::Done)) => Ok(Outcome::Done),
             Ok(Ok(bindings::Outcome::Later(seconds))) => Ok(Outcome::Later(seconds)),
-            Ok(Err(failure)) => Err(SendError::Failure(from_guest(failure))),
+            Ok(Err(failure)) => Err(SendError::Failure(self.failure(failure))),
             Err(fault) => Err(SendError::Fault(fault)),
         };
-        Measured { result, usage }
+        Measured { result, usage, status }
     }
 
     /// Calls an instance, within the limits. With `again` that may be one that has sent before, and it may send once more
@@ -137,7 +139,7 @@ impl SandboxedSender {
         // Given back after the store is gone, since they are declared before it.
         let Ok(_places) = self.shared.slots.take(&self.slots).await else {
             let closed = Fault::Host("the sandbox is closed".to_owned());
-            return Measured { result: Err(closed), usage: Usage::default() };
+            return Measured { result: Err(closed), usage: Usage::default(), status: None };
         };
 
         let begun = Instant::now();
@@ -165,6 +167,7 @@ impl SandboxedSender {
         };
         let result = timeout_at(deadline, meter.measure(attempt)).await;
         let usage = Usage { time: begun.elapsed(), cpu: meter.used(), memory: store.data().memory.used() };
+        let status = store.data().http.status();
         let result = match result {
             Ok(Ok((answer, component))) => {
                 if let Some((again, idle)) = idle
@@ -177,7 +180,17 @@ impl SandboxedSender {
             Ok(Err(error)) => Err(fault::judge(&error, store.data(), self.memory, self.cpu)),
             Err(_) => Err(Fault::Time(fault::millis(self.time))),
         };
-        Measured { result, usage }
+        Measured { result, usage, status }
+    }
+
+    /// What the guest says went wrong, without its secrets.
+    fn failure(&self, failure: bindings::Failure) -> Failure {
+        let text = |reason| fault::cut(self.grants.redactor.redact(reason));
+        match failure {
+            bindings::Failure::Temporary(reason) => Failure::Temporary(text(reason)),
+            bindings::Failure::Limited(seconds) => Failure::Limited(seconds),
+            bindings::Failure::Permanent(reason) => Failure::Permanent(text(reason)),
+        }
     }
 
     /// Has an instance wait for the next message, unless it has had its share of them, has little memory left for one, has
@@ -204,12 +217,13 @@ impl Sender for SandboxedSender {
     async fn send(&self, message: Message) -> Result<Outcome, SendError> {
         self.deliver(&message).await.result
     }
-}
 
-fn from_guest(failure: bindings::Failure) -> Failure {
-    match failure {
-        bindings::Failure::Temporary(reason) => Failure::Temporary(fault::cut(reason)),
-        bindings::Failure::Limited(seconds) => Failure::Limited(seconds),
-        bindings::Failure::Permanent(reason) => Failure::Permanent(fault::cut(reason)),
+    async fn attempt(&self, message: Message) -> Sent {
+        let Measured { result, status, .. } = self.deliver(&message).await;
+        Sent { result, status }
+    }
+
+    fn version(&self) -> Option<&str> {
+        Some(&self.compiled.version)
     }
 }

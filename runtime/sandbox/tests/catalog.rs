@@ -25,7 +25,10 @@ async fn each_manifest_is_a_sender_and_so_is_a_component_without_one() {
     assert_eq!(loaded.report.senders[0].concurrency, 32);
     assert_eq!(loaded.report.senders[0].retry, RetryPolicy::default());
     assert_eq!(loaded.report.senders[1].concurrency, 4);
-    assert_eq!(loaded.report.senders[1].retry, RetryPolicy { schedule: vec![5], jitter: 0.0 });
+    assert_eq!(
+        loaded.report.senders[1].retry,
+        RetryPolicy { schedule: vec![5], jitter: 0.0, ..RetryPolicy::default() }
+    );
     for loaded in &loaded.report.senders {
         assert_eq!(send(&*loaded.sender, "x").await, Ok(Outcome::Done));
     }

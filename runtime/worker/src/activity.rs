@@ -34,7 +34,7 @@ pub struct SenderActivity {
     pub times: Distribution,
     /// How many of its messages have become dead letters.
     pub dead_letters: u64,
-    /// How many messages wait for their turn ([`Channel::rate`](crate::Channel::rate)).
+    /// How many messages wait for their turn ([`Channel::rate`](crate::Channel::rate), [`Channel::breaker`](crate::Channel::breaker)).
     pub waiting_for_rate: usize,
     /// It only crashed, so it gets no more jobs.
     pub is_parked: bool,

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use periodic::Job;
 use periodic::worker::{Answer, Handler, Work};
+use periodic::{Clock, Job, SystemClock};
 use pusher_core::{
-    DeadLetter, Fault, JobKey, JobName, Message, NewJob, Outcome, Prefix, PusherId, Queue, RetryPolicy, SendError,
-    Sender, Verdict,
+    Attempt, Attempted, Failure, Fault, JobName, Message, Outcome, PusherId, Report, Reported, RetryPolicy, SendEnd,
+    SendError, Sender, Sent, Verdict, cut_text,
 };
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -19,11 +19,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Channel;
 use crate::activity::Tally;
-use crate::pace::Pace;
+use crate::breaker::Change;
 use crate::parking::Parking;
+use crate::reports::Reports;
+use crate::turn::{Turn, Turns};
 
-/// How long a job waits when its dead letter could not be stored, in seconds.
+/// How long a job waits when its dead letter could not be kept, in seconds.
 const DEAD_LETTER_RETRY: i64 = 60;
+/// How soon a message that was not its turn may be another worker's, in seconds.
+const GIVEN_BACK: i64 = 1;
 
 /// What ends the wait for a message's time: another worker, or another version of the sender, takes it then.
 pub(crate) struct Stops {
@@ -35,12 +39,11 @@ pub(crate) struct Stops {
 pub(crate) struct Runner {
     sender: Arc<dyn Sender>,
     retry: RetryPolicy,
-    pace: Option<Pace>,
+    turns: Turns,
     stops: Stops,
     parking: Parking,
     tally: Arc<Tally>,
-    prefix: Prefix,
-    queue: Arc<dyn Queue>,
+    reports: Arc<dyn Reports>,
     permits: Arc<Semaphore>,
 }
 
@@ -50,55 +53,107 @@ impl Runner {
         parking: Parking,
         stops: Stops,
         tally: Arc<Tally>,
-        prefix: Prefix,
-        queue: Arc<dyn Queue>,
+        reports: Arc<dyn Reports>,
         permits: Arc<Semaphore>,
     ) -> Self {
-        let pace = channel.rate.map(Pace::new);
-        Self { sender: channel.sender, retry: channel.retry, pace, stops, parking, tally, prefix, queue, permits }
+        let Channel { sender, concurrency: _, retry, rate, breaker } = channel;
+        Self { sender, retry, turns: Turns::new(rate, breaker), stops, parking, tally, reports, permits }
     }
 
-    /// Waits for this message's time. `false`: it is to be given back instead.
-    async fn wait_for_turn(&self) -> bool {
-        let Some(pace) = &self.pace else { return true };
-        let _waiting = self.tally.waits();
+    /// Waits for this message's time, or until it is to be given back.
+    async fn turn(&self) -> Result<Turn<'_>, Answer> {
+        let _waiting = self.turns.may_wait().then(|| self.tally.waits());
         tokio::select! {
-            () = tokio::time::sleep_until(pace.take(Instant::now())) => true,
-            () = self.stops.retire.cancelled() => false,
-            () = self.stops.shutdown.cancelled() => false,
+            turn = self.turns.wait() => Ok(turn),
+            () = self.stops.retire.cancelled() => Err(back(GIVEN_BACK)),
+            () = self.stops.shutdown.cancelled() => Err(back(GIVEN_BACK)),
         }
     }
 
-    async fn send(&self, message: Message) -> Result<Outcome, SendError> {
+    async fn send(&self, message: Message) -> Sent {
         let Ok(_permit) = self.permits.acquire().await else {
-            return Err(Fault::Host("the worker is stopping".into()).into());
+            return Sent::from(Err(Fault::Host("the worker is stopping".into()).into()));
         };
-        self.sender.send(message).await
+        self.sender.attempt(message).await
     }
 
-    /// Stores the dead letter, and only then lets go of the job.
-    async fn bury(&self, name: JobName, letter: DeadLetter) -> Answer {
+    /// Delivered: the end of the job and that it was delivered are told together, to a server that keeps both; to others
+    /// one after the other. That it cannot be told is no reason to send it again.
+    async fn delivered(&self, name: JobName, attempt: Attempt) -> Answer {
         let sender = self.sender.name();
-        let key = JobKey { func: self.prefix.dead_func(sender), name };
-        let workload = match pusher_core::gojson::to_string(&letter) {
-            Ok(workload) => workload,
-            Err(error) => {
-                tracing::error!(%sender, job = %key.name, %error, "a dead letter has no JSON form; the job stays");
-                return Answer::Later { delay_seconds: DEAD_LETTER_RETRY, step: 0 };
-            }
-        };
-        let job = NewJob { key: key.clone(), workload, sched_at: 0 };
-        match self.queue.submit(vec![job]).await.pop() {
-            Some(Ok(())) => {
+        tracing::info!(%sender, job = %name, attempt = attempt.number, ms = attempt.took_ms, "delivered");
+        let said = Attempted { sender: sender.clone(), attempt: attempt.clone() };
+        if self.reports.wants_delivered() {
+            let report = Report { sender: sender.clone(), name, attempt, reported: Reported::Delivered };
+            self.tell(report).await;
+        }
+        Answer::Done(Bytes::from(said.to_bytes()))
+    }
+
+    async fn later(&self, name: JobName, attempt: Attempt, delay: u32, reason: String) -> Answer {
+        let (sender, number, ms) = (self.sender.name(), attempt.number, attempt.took_ms);
+        tracing::warn!(%sender, job = %name, attempt = number, ms, delay, reason, "waiting");
+        let reported = Reported::Waiting { due_at: SystemClock.now() + i64::from(delay) };
+        self.tell(Report { sender: sender.clone(), name, attempt, reported }).await;
+        Answer::Later { delay_seconds: i64::from(delay), step: 1 }
+    }
+
+    async fn tell(&self, report: Report) {
+        let (sender, name) = (report.sender.clone(), report.name.clone());
+        if let Err(error) = self.reports.report(report).await {
+            tracing::error!(%sender, job = %name, %error, "an attempt is missing in the delivery log");
+        }
+    }
+
+    /// Has the dead letter kept, and only then lets go of the job.
+    async fn bury(&self, name: JobName, attempt: Attempt, reason: String, data: String) -> Answer {
+        let (sender, attempts) = (self.sender.name(), attempt.number);
+        let reported = Reported::Dead { reason: cut_text(reason.clone()), data };
+        let report = Report { sender: sender.clone(), name: name.clone(), attempt, reported };
+        match self.reports.report(report).await {
+            Ok(()) => {
                 self.tally.buried();
-                tracing::error!(%sender, job = %key.name, attempts = letter.attempts, reason = letter.reason, "dead letter");
+                tracing::error!(%sender, job = %name, attempts, reason, "dead letter");
+                // What it says is said: a result would mean that it was delivered.
                 Answer::Done(Bytes::new())
             }
-            failed => {
-                let error = failed.and_then(Result::err).map_or_else(|| "no answer".to_owned(), |e| e.to_string());
-                tracing::error!(%sender, job = %key.name, error, "a dead letter could not be stored; the job stays");
-                Answer::Later { delay_seconds: DEAD_LETTER_RETRY, step: 0 }
+            Err(error) => {
+                tracing::error!(%sender, job = %name, %error, "a dead letter could not be kept; the job stays");
+                back(DEAD_LETTER_RETRY)
             }
+        }
+    }
+
+    /// How long after its first attempt this one begins, in seconds, if that is known.
+    async fn age(&self, name: &JobName, attempt: u32, at: i64) -> Option<u32> {
+        if attempt == 1 || self.retry.max_age.is_none() {
+            return None;
+        }
+        let first = self.reports.first_attempt(self.sender.name(), name).await?;
+        u32::try_from((at - first) / 1000).ok()
+    }
+
+    /// Takes note of how a send ended, for the sender as a whole.
+    fn note(&self, result: &Result<Outcome, SendError>) {
+        let sender = self.sender.name();
+        if let Some(fault) = self.parking.note(result) {
+            tracing::error!(
+                %sender,
+                reason = %fault,
+                "sender parked after ten crashes in a row: its messages wait; put a better version in its place, or start the worker again"
+            );
+        }
+    }
+
+    fn attempt(&self, number: u32, at: i64, took: std::time::Duration, sent: &Sent) -> Attempt {
+        Attempt {
+            number,
+            at,
+            took_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
+            version: self.sender.version().map(str::to_owned),
+            end: SendEnd::of(&sent.result),
+            status: sent.status,
+            message: said(&sent.result).map(cut_text),
         }
     }
 }
@@ -112,51 +167,63 @@ impl Handler for Runner {
             tracing::warn!(%sender, %job, "dropped: its name was not made from its workload, so it is no push");
             return Answer::Done(Bytes::new());
         };
-        let attempt = u32::try_from(job.count).unwrap_or(0).saturating_add(1);
-        let dead = |data: String, reason: String| DeadLetter {
-            func: self.prefix.func(sender).to_string(),
-            data,
-            reason,
-            attempts: attempt,
-        };
+        let number = u32::try_from(job.count).unwrap_or(0).saturating_add(1);
         let data = match String::from_utf8(job.workload.to_vec()) {
             Ok(data) => data,
             Err(error) => {
                 let data = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                return self.bury(name, dead(data, "its data is not UTF-8".into())).await;
+                let why = "its data is not UTF-8".to_owned();
+                let sent = Sent::from(Err(Failure::Permanent(why.clone()).into()));
+                let attempt = self.attempt(number, SystemClock.now_ms(), std::time::Duration::ZERO, &sent);
+                return self.bury(name, attempt, why, data).await;
             }
         };
-        if !self.wait_for_turn().await {
-            // Not an attempt.
-            return Answer::Later { delay_seconds: 1, step: 0 };
-        }
-        let started = Instant::now();
-        let message = Message { id: name.clone(), sender: sender.clone(), pusher, data, attempt };
-        let result = self.send(message).await;
+        let pass = match self.turn().await {
+            Ok(Turn::Send(pass)) => pass,
+            Ok(Turn::Back(time)) => return back(i64::try_from(time.as_secs()).unwrap_or(i64::MAX).max(GIVEN_BACK)),
+            Err(answer) => return answer,
+        };
+        let (at, started) = (SystemClock.now_ms(), Instant::now());
+        let message = Message { id: name.clone(), sender: sender.clone(), pusher, data, attempt: number };
+        let sent = self.send(message).await;
         let time = started.elapsed();
-        self.tally.sent(&result, time);
-        if let Some(fault) = self.parking.note(&result) {
-            tracing::error!(
-                %sender,
-                reason = %fault,
-                "sender parked after ten crashes in a row: its messages wait; put a better version in its place, or start the worker again"
-            );
+        self.tally.sent(&sent.result, time);
+        self.note(&sent.result);
+        match pass.judge(&sent.result) {
+            Some(Change::Opened) => {
+                tracing::error!(%sender, "its messages only fail: one at a time is tried, and the others wait");
+            }
+            Some(Change::Closed) => tracing::info!(%sender, "its messages go out again"),
+            None => {}
         }
-        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        match self.retry.judge(attempt, &result, chance()) {
-            Verdict::Done => {
-                tracing::info!(%sender, job = %name, attempt, ms, "delivered");
-                Answer::Done(Bytes::new())
-            }
-            Verdict::Later { delay, reason } => {
-                tracing::warn!(%sender, job = %name, attempt, ms, delay, reason, "waiting");
-                Answer::Later { delay_seconds: i64::from(delay), step: 1 }
-            }
+        let attempt = self.attempt(number, at, time, &sent);
+        let age = match &sent.result {
+            Ok(Outcome::Done) => None,
+            _ => self.age(&name, number, at).await,
+        };
+        match self.retry.judge(number, age, &sent.result, chance()) {
+            Verdict::Done => self.delivered(name, attempt).await,
+            Verdict::Later { delay, reason } => self.later(name, attempt, delay, reason).await,
             Verdict::Dead { reason } => {
                 let data = String::from_utf8_lossy(&job.workload).into_owned();
-                self.bury(name, dead(data, reason)).await
+                self.bury(name, attempt, reason, data).await
             }
         }
+    }
+}
+
+/// The job comes back, and that was no attempt.
+fn back(delay_seconds: i64) -> Answer {
+    Answer::Later { delay_seconds, step: 0 }
+}
+
+/// What the sender, or who ended it, says of a send.
+fn said(result: &Result<Outcome, SendError>) -> Option<String> {
+    match result {
+        Ok(Outcome::Done) => None,
+        Ok(Outcome::Later(seconds)) => Some(format!("again in {seconds} s")),
+        Err(SendError::Failure(Failure::Temporary(text) | Failure::Permanent(text))) => Some(text.clone()),
+        Err(error) => Some(error.to_string()),
     }
 }
 

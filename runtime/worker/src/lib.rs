@@ -2,14 +2,18 @@
 //!
 //! A [`Worker`] serves a set of [`Channel`]s. Each channel has a Periodic connection of its own with as many GRABs open
 //! as it may send at once ([`Channel::concurrency`]), so a slow or hostile sender fills its own connection and nobody
-//! else's. What happens to one job is in [`job`]; a sender that only crashes is taken out of service ([`parking`]); what
-//! there is to count is counted in [`activity`]; this file only joins channels to connections. Channels can come, go and be exchanged while it works ([`Change`]): a new
+//! else's. What happens to one job is in [`job`], when it happens in [`turn`], and who is told of it in [`reports`]; a sender
+//! that only crashes is taken out of service ([`parking`]); what there is to count is counted in [`activity`]; this file only joins channels to connections. Channels can come, go and be exchanged while it works ([`Change`]): a new
 //! version is a new connection, and the old one takes no more jobs and ends with the last message it has begun.
 
 mod activity;
+mod breaker;
 mod job;
 mod pace;
 mod parking;
+mod reports;
+mod spool;
+mod turn;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use periodic::worker as grabber;
 use periodic::{Connect, Identity};
-use pusher_core::{Prefix, Queue, RateLimit, RetryPolicy, Sender, SenderName};
+use pusher_core::{BreakerPolicy, Prefix, RateLimit, RetryPolicy, Sender, SenderName};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +31,8 @@ use crate::parking::Parking;
 
 pub use activity::{Activity, SenderActivity};
 pub use pusher_core::SendEnd;
+pub use reports::{ReportError, Reports};
+pub use spool::{ReportSink, Spool, SpoolError, SpoolOptions};
 
 /// A sender and how it is to be used. Native senders and components alike.
 #[derive(Clone)]
@@ -39,13 +45,15 @@ pub struct Channel {
     pub retry: RetryPolicy,
     /// How many messages it may be given a second; what is above waits, in this worker. `None`: as many as there are.
     pub rate: Option<RateLimit>,
+    /// When its messages are held back because they only fail.
+    pub breaker: BreakerPolicy,
 }
 
 impl Channel {
     /// A sender with the defaults of manifests: 32 messages at once, the usual retry schedule, no limit on the rate.
     #[must_use]
     pub fn new(sender: Arc<dyn Sender>) -> Self {
-        Self { sender, concurrency: 32, retry: RetryPolicy::default(), rate: None }
+        Self { sender, concurrency: 32, retry: RetryPolicy::default(), rate: None, breaker: BreakerPolicy::default() }
     }
 }
 
@@ -81,7 +89,7 @@ impl Default for WorkerOptions {
 /// Takes jobs and runs senders.
 pub struct Worker {
     connector: Arc<dyn Connect>,
-    queue: Arc<dyn Queue>,
+    reports: Arc<dyn Reports>,
     options: WorkerOptions,
     permits: Arc<Semaphore>,
     channels: Vec<Channel>,
@@ -90,12 +98,19 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that takes its jobs over `connector` and leaves dead letters in `queue`, which should be the same
-    /// Periodic server.
+    /// A worker that takes its jobs over `connector` and tells `reports` what became of them.
     #[must_use]
-    pub fn new(connector: Arc<dyn Connect>, queue: Arc<dyn Queue>, options: WorkerOptions) -> Self {
+    pub fn new(connector: Arc<dyn Connect>, reports: Arc<dyn Reports>, options: WorkerOptions) -> Self {
         let permits = Arc::new(Semaphore::new(options.size.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { connector, queue, options, permits, channels: Vec::new(), changes: None, activity: Activity::default() }
+        Self {
+            connector,
+            reports,
+            options,
+            permits,
+            channels: Vec::new(),
+            changes: None,
+            activity: Activity::default(),
+        }
     }
 
     /// Adds a channel.
@@ -182,8 +197,7 @@ impl Serving {
             Parking::new(retire.clone()),
             job::Stops { retire: retire.clone(), shutdown: shutdown.clone() },
             Arc::clone(&tally),
-            worker.options.prefix.clone(),
-            worker.queue.clone(),
+            worker.reports.clone(),
             worker.permits.clone(),
         );
         let served = grabber::Worker::new(worker.connector.clone(), options, vec![func], Arc::new(runner));

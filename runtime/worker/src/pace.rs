@@ -27,13 +27,18 @@ impl Pace {
         Self { interval, ahead, next: Mutex::new(Instant::now()) }
     }
 
-    /// The time of the next message, which is `now` at the earliest. Each call is one.
-    pub(crate) fn take(&self, now: Instant) -> Instant {
+    /// The time of the next message, which is `now` at the earliest, if it is before `end`; each call that says so is one.
+    /// Else the time it would be, and nothing is taken.
+    pub(crate) fn take_before(&self, now: Instant, end: Instant) -> Result<Instant, Instant> {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let planned = (*next).max(now);
-        *next = planned + self.interval;
         // Within the burst it goes out at once.
-        planned.checked_sub(self.ahead).unwrap_or(now).max(now)
+        let at = planned.checked_sub(self.ahead).unwrap_or(now).max(now);
+        if at >= end {
+            return Err(at);
+        }
+        *next = planned + self.interval;
+        Ok(at)
     }
 }
 
@@ -42,7 +47,8 @@ mod tests {
     use super::*;
 
     fn times(pace: &Pace, now: Instant, count: usize) -> Vec<u128> {
-        (0..count).map(|_| (pace.take(now) - now).as_millis()).collect()
+        let end = now + 10 * LONGEST;
+        (0..count).map(|_| (pace.take_before(now, end).unwrap() - now).as_millis()).collect()
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use periodic::{Job, JobKey, MemoryStore, Server, ServerOptions, SystemClock};
-use pusher::adapters::EmbeddedQueue;
+use pusher::adapters::{DeadLetters, EmbeddedQueue};
 use pusher_core::{Prefix, Sender};
 use pusher_sandbox::{Deps, LoadedSender, Sandbox, SandboxConfig};
 use pusher_worker::{Channel, Worker, WorkerOptions};
@@ -101,10 +101,11 @@ async fn beside_a_worker(good: &Arc<dyn Sender>, hostile: &LoadedSender) -> io::
     let submitted = server.handle().submit(jobs.collect::<io::Result<_>>()?).await;
     submitted.into_iter().collect::<Result<Vec<_>, _>>().map_err(io::Error::other)?;
 
-    let (connector, queue) = (Arc::new(server.handle().connector()), Arc::new(EmbeddedQueue(server.handle())));
+    let queue = Arc::new(EmbeddedQueue(server.handle()));
+    let (connector, letters) = (Arc::new(server.handle().connector()), DeadLetters::new(queue, Prefix::default()));
     let LoadedSender { sender, concurrency, retry, .. } = hostile;
-    let channel = Channel { sender: sender.clone(), concurrency: *concurrency, retry: retry.clone(), rate: None };
-    let worker = Worker::new(connector, queue, WorkerOptions::default()).channel(channel);
+    let channel = Channel { concurrency: *concurrency, retry: retry.clone(), ..Channel::new(sender.clone()) };
+    let worker = Worker::new(connector, Arc::new(letters), WorkerOptions::default()).channel(channel);
     let (activity, stop) = (worker.activity(), CancellationToken::new());
     let working = async {
         tokio::time::sleep(WARM_UP).await;

@@ -42,6 +42,13 @@ pub(crate) struct Host {
     pub(super) gate: Gate,
 }
 
+impl Host {
+    /// The status of the last response of this send, whichever interface it was asked through.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.gate.status()
+    }
+}
+
 pub(super) fn prepare(grant: &Arc<Grant>, deadline: Instant, denials: &Arc<DenialCounts>) -> Host {
     Host { gate: Gate::new(grant, deadline, denials) }
 }

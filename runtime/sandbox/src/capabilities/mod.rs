@@ -25,6 +25,7 @@ use wasmtime::component::{Linker, ResourceTable};
 use crate::counts::DenialCounts;
 use crate::limits::{MAX_HANDLES, MemoryLimit};
 use crate::manifest::{Manifest, Pushers};
+use crate::redact::Redactor;
 use crate::sandbox::Shared;
 use crate::state::State;
 
@@ -88,6 +89,7 @@ pub(crate) struct Grants {
     pushers: pushers::Grant,
     config: config::Grant,
     log: log::Grant,
+    pub(crate) redactor: Redactor,
 }
 
 /// Makes grants of a manifest.
@@ -100,6 +102,7 @@ pub(crate) fn configure(shared: &Shared, manifest: &Manifest, dir: &Path) -> Res
         pushers: pushers::configure(&shared.deps.pushers, manifest.pushers),
         config: config::configure(manifest, dir, &*shared.deps.env)?,
         log: log::configure(&manifest.limits),
+        redactor: Redactor::of(manifest, dir, &*shared.deps.env),
     })
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 
-use pusher_core::{RateLimit, RetryPolicy};
+use pusher_core::{BreakerPolicy, RateLimit, RetryPolicy};
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
@@ -99,6 +99,9 @@ pub struct Retry {
     /// How many attempts a message gets. With fewer than the schedule has, the schedule is cut; with more, its last
     /// wait is repeated. Default: one more than the schedule has waits.
     pub attempts: Option<NonZeroUsize>,
+    /// How long after its first attempt a message may be tried again; then it is a dead letter. Default: 30 days, which
+    /// only what the sender puts off itself comes to.
+    pub max_age: Option<Time>,
 }
 
 /// Most attempts that a manifest can ask for.
@@ -119,7 +122,34 @@ impl Retry {
             let last = policy.schedule.last().copied().unwrap_or(1);
             policy.schedule.resize(attempts.get().min(MAX_ATTEMPTS) - 1, last);
         }
+        if let Some(age) = self.max_age {
+            policy.max_age = Some(age.whole_seconds());
+        }
         policy
+    }
+}
+
+/// `[breaker]`: when messages are held back because they only fail. Then one at a time is tried, and the others wait,
+/// without that counting as an attempt. It holds for one worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Breaker {
+    /// So many failures in a row, of those that trying again may help (temporary, limited, too slow). With 0 messages are
+    /// never held back. Default: 20.
+    pub failures: Option<u32>,
+    /// How long to wait before one is tried; twice as long before each that follows, up to 10 minutes. Default: 10 s.
+    pub pause: Option<Time>,
+}
+
+impl Breaker {
+    /// The policy that this makes.
+    #[must_use]
+    pub fn policy(&self) -> BreakerPolicy {
+        let BreakerPolicy { failures, pause } = BreakerPolicy::default();
+        BreakerPolicy {
+            failures: self.failures.map_or(failures, NonZeroU32::new),
+            pause: self.pause.map_or(pause, Time::duration),
+        }
     }
 }
 
@@ -196,6 +226,15 @@ mod tests {
         {
             assert!(limit(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_breaker_is_what_is_written() {
+        let policy = |text: &str| toml::from_str::<Breaker>(text).unwrap().policy();
+        assert_eq!(policy(""), BreakerPolicy::default());
+        assert_eq!(policy("failures = 0").failures, None);
+        let (failures, pause) = (NonZeroU32::new(3), std::time::Duration::from_secs(60));
+        assert_eq!(policy("failures = 3\npause = \"1m\""), BreakerPolicy { failures, pause });
     }
 
     #[test]

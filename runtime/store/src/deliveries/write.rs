@@ -3,9 +3,7 @@
 use std::ops::Bound;
 
 use heed::PutFlags;
-use pusher_core::{
-    Attempted, Delivery, DeliveryEvent, DeliveryState, JobName, Report, Reported, Retention, StoreError,
-};
+use pusher_core::{Delivery, DeliveryEvent, DeliveryState, Report, Reported, Retention, StoreError};
 
 use super::record::{Place, decode, encode, name_key, number_now, number_of};
 use crate::batch::Batch;

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU16;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -117,12 +118,19 @@ pub(crate) struct Gate {
     /// When every request must have ended.
     end: Instant,
     pub(super) denials: Arc<DenialCounts>,
+    /// The status of the last response; 0: there was none.
+    status: Arc<AtomicU16>,
 }
 
 impl Gate {
     pub(super) fn new(grant: &Arc<Grant>, deadline: Instant, denials: &Arc<DenialCounts>) -> Self {
         let left = deadline.saturating_duration_since(Instant::now());
-        Self { grant: Arc::clone(grant), end: deadline - LAST_WORDS.min(left / 10), denials: Arc::clone(denials) }
+        Self {
+            grant: Arc::clone(grant),
+            end: deadline - LAST_WORDS.min(left / 10),
+            denials: Arc::clone(denials),
+            status: Arc::default(),
+        }
     }
 
     /// When every request must have ended.
@@ -156,7 +164,15 @@ impl Gate {
         let Grant { transport, private, lookups, .. } = &*self.grant;
         let exchange = lookups.scope(transport.exchange(request.0, *private));
         let answer = tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(TransportError::Timeout));
+        if let Ok(response) = &answer {
+            self.status.store(response.status.as_u16(), Relaxed);
+        }
         answer.map_err(|error| self.counted(error.into()))
+    }
+
+    /// The status of the last response of this send.
+    pub(crate) fn status(&self) -> Option<u16> {
+        Some(self.status.load(Relaxed)).filter(|status| *status != 0)
     }
 
     /// Counts what was denied.

@@ -1,0 +1,202 @@
+//! The files of a spool: which is written to, which come next, how large they are together.
+
+use std::collections::VecDeque;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pusher_core::Report;
+use tokio::sync::Notify;
+
+use super::{SpoolError, SpoolOptions};
+
+/// So many workers can share a directory.
+const PLACES: u32 = 64;
+/// A file takes no more reports once it has so many, or so many bytes: one request is to carry it.
+const REPORTS: usize = 500;
+const BYTES: u64 = 1 << 20;
+
+/// The files of a place.
+pub(super) struct Files {
+    dir: PathBuf,
+    max_bytes: u64,
+    state: Mutex<State>,
+    changed: Notify,
+    _lock: File,
+}
+
+struct State {
+    /// Files that are whole, oldest first.
+    whole: VecDeque<Whole>,
+    /// The one that is written to.
+    current: Option<Current>,
+    last: u64,
+    bytes: u64,
+    closed: bool,
+}
+
+struct Whole {
+    path: PathBuf,
+    bytes: u64,
+}
+
+struct Current {
+    file: File,
+    whole: Whole,
+    reports: usize,
+}
+
+impl Files {
+    /// Takes a place, with what is left in it.
+    pub(super) fn open(options: SpoolOptions) -> Result<Self, SpoolError> {
+        let SpoolOptions { dir, max_bytes } = options;
+        let unusable = |source| SpoolError::Directory { dir: dir.clone(), source };
+        for place in 0..PLACES {
+            let place = dir.join(place.to_string());
+            create_private(&place).map_err(unusable)?;
+            let mut lock = OpenOptions::new();
+            let lock = lock.create(true).truncate(false).write(true).open(place.join("lock")).map_err(unusable)?;
+            match lock.try_lock() {
+                Ok(()) => return Self::in_place(place, max_bytes, lock).map_err(unusable),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(source)) => return Err(unusable(source)),
+            }
+        }
+        Err(SpoolError::Taken { dir, places: PLACES })
+    }
+
+    fn in_place(dir: PathBuf, max_bytes: u64, lock: File) -> io::Result<Self> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let number = name.to_str().and_then(|name| name.strip_suffix(".jsonl")?.parse::<u64>().ok());
+            if let Some(number) = number {
+                found.push((number, Whole { path: entry.path(), bytes: entry.metadata()?.len() }));
+            }
+        }
+        found.sort_unstable_by_key(|(number, _)| *number);
+        if !found.is_empty() {
+            tracing::info!(files = found.len(), dir = %dir.display(), "reports of an earlier worker are told first");
+        }
+        let last = found.last().map_or(0, |(number, _)| *number);
+        let whole: VecDeque<_> = found.into_iter().map(|(_, whole)| whole).collect();
+        let bytes = whole.iter().map(|whole| whole.bytes).sum();
+        let state = State { whole, current: None, last, bytes, closed: false };
+        Ok(Self { dir, max_bytes, state: Mutex::new(state), changed: Notify::new(), _lock: lock })
+    }
+
+    /// Is there room for so many bytes?
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.state().bytes + bytes as u64 <= self.max_bytes
+    }
+
+    /// Writes lines, which are so many reports; with `sync` they are on the disk when this returns.
+    pub(super) fn write(&self, lines: &[u8], reports: usize, sync: bool) -> io::Result<()> {
+        let mut state = self.state();
+        if state.current.is_none() {
+            state.last += 1;
+            let path = self.dir.join(format!("{}.jsonl", state.last));
+            let file = OpenOptions::new().create_new(true).append(true).open(&path)?;
+            if sync {
+                // Its name, too.
+                File::open(&self.dir)?.sync_all()?;
+            }
+            state.current = Some(Current { file, whole: Whole { path, bytes: 0 }, reports: 0 });
+        }
+        let Some(current) = &mut state.current else { return Ok(()) };
+        let before = current.whole.bytes;
+        let written = current.file.write_all(lines).and_then(|()| if sync { current.file.sync_data() } else { Ok(()) });
+        if let Err(error) = written {
+            // Half a line would make the next one unreadable.
+            current.file.set_len(before)?;
+            return Err(error);
+        }
+        current.whole.bytes += lines.len() as u64;
+        current.reports += reports;
+        let is_full = current.reports >= REPORTS || current.whole.bytes >= BYTES;
+        state.bytes += lines.len() as u64;
+        if is_full {
+            state.seal();
+        }
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// The file to be sent next. The same one until it is [`sent`](Self::sent) or [`refused`](Self::refused).
+    pub(super) fn next(&self) -> Option<PathBuf> {
+        let mut state = self.state();
+        if state.whole.is_empty() {
+            state.seal();
+        }
+        state.whole.front().map(|whole| whole.path.clone())
+    }
+
+    /// Waits until there may be one.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// The reports in a file. What is no report, as half a line at its end, is passed over.
+    pub(super) async fn read(path: &Path) -> io::Result<Vec<Report>> {
+        let bytes = tokio::fs::read(path).await?;
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    }
+
+    /// Takes the first file off the list; it is deleted, unless it could not be read.
+    pub(super) fn sent(&self, delete: bool) {
+        if let Some(whole) = self.state().take()
+            && delete
+            && let Err(error) = fs::remove_file(&whole.path)
+        {
+            tracing::warn!(file = %whole.path.display(), %error, "a file of reports that were told stays");
+        }
+    }
+
+    /// Takes the first file off the list and puts it aside.
+    pub(super) fn refused(&self) {
+        if let Some(whole) = self.state().take()
+            && let Err(error) = fs::rename(&whole.path, whole.path.with_extension("refused"))
+        {
+            tracing::warn!(file = %whole.path.display(), %error, "a file of refused reports keeps its name");
+        }
+    }
+
+    /// Nothing more is written.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_one();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn seal(&mut self) {
+        self.whole.extend(self.current.take().map(|current| current.whole));
+    }
+
+    fn take(&mut self) -> Option<Whole> {
+        let whole = self.whole.pop_front()?;
+        self.bytes -= whole.bytes;
+        Some(whole)
+    }
+}
+
+/// Makes a directory that only this user may read.
+fn create_private(dir: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
