@@ -170,7 +170,11 @@ async fn finishes_by_number(site: &impl Site) {
     let seq = put(&*store, job("f", "a", 1)).await;
     assert_eq!(apply(&*store, JobOp::Finish(seq + 1)).await, JobOpDone::Deleted(None));
     assert_eq!(apply(&*store, JobOp::Finish(seq)).await, JobOpDone::Deleted(Some(seq)));
-    assert_eq!(apply(&*store, JobOp::Finish(seq)).await, JobOpDone::Deleted(None), "once is enough");
+    assert_eq!(
+        apply(&*store, JobOp::FinishWith { seq, result: "r".into() }).await,
+        JobOpDone::Deleted(None),
+        "once is enough"
+    );
     assert_eq!(due(&*store, "f", None, 10).await, []);
     let again = put(&*store, job("f", "a", 1)).await;
     assert!(again > seq, "the key is free again");

@@ -41,7 +41,7 @@ impl Jobs {
                 let seq = self.by_key.get(&key).copied();
                 JobOpDone::Deleted(seq.and_then(|seq| self.delete(seq)))
             }
-            JobOp::Finish(seq) => JobOpDone::Deleted(self.delete(seq)),
+            JobOp::Finish(seq) | JobOp::FinishWith { seq, .. } => JobOpDone::Deleted(self.delete(seq)),
             JobOp::Reschedule { seq, sched_at, step } => JobOpDone::Rescheduled(self.reschedule(seq, sched_at, step)),
             JobOp::Due { func, after, limit } => JobOpDone::Due(self.due(&func, after, limit)),
         }

@@ -21,6 +21,13 @@ pub enum JobOp {
     Remove(JobKey),
     /// Delete the job with this number.
     Finish(Seq),
+    /// The same for one that is done, with what its worker said: a store may keep that, in the same commit.
+    FinishWith {
+        /// Which job.
+        seq: Seq,
+        /// As WORK_DONE had it; not empty.
+        result: Bytes,
+    },
     /// Set when a job is to run next, and add `step` to its count (saturating). Its number stays.
     Reschedule {
         /// Which job.
@@ -51,7 +58,7 @@ pub enum JobOpDone {
         /// The number of the job it replaced.
         replaced: Option<Seq>,
     },
-    /// The number of the job that was deleted, if there was one ([`JobOp::Remove`], [`JobOp::Finish`]).
+    /// The number of the job that was deleted, if there was one ([`JobOp::Remove`], [`JobOp::Finish`], [`JobOp::FinishWith`]).
     Deleted(Option<Seq>),
     /// Was there such a job ([`JobOp::Reschedule`])?
     Rescheduled(bool),

@@ -5,6 +5,7 @@ use periodic::{Job, JobKey, JobOp, JobOpDone, Seq, StoredFunc};
 use pusher_core::StoreError;
 
 use crate::batch::Batch;
+use crate::deliveries::delivered;
 use crate::error::{Failure, corrupt, store_error};
 use crate::keys::{JOBS_OF_FUNC, Key, MAX_JOB_TEXT_BYTES, func_of};
 use crate::open::Opened;
@@ -17,6 +18,7 @@ impl Batch<'_> {
             JobOp::Put(job) => self.put_job(job),
             JobOp::Remove(key) => self.remove_job(key),
             JobOp::Finish(seq) => Ok(JobOpDone::Deleted(self.delete_job(*seq)?.then_some(*seq))),
+            JobOp::FinishWith { seq, result } => self.finish_job(*seq, result),
             JobOp::Reschedule { seq, sched_at, step } => self.reschedule(*seq, *sched_at, *step),
             JobOp::Due { func, after, limit } => self.due(func, *after, *limit),
         }
@@ -48,6 +50,19 @@ impl Batch<'_> {
             self.delete_job(seq)?;
         }
         Ok(JobOpDone::Deleted(found))
+    }
+
+    /// Deletes a job, and keeps what its worker said, if that is for the delivery log.
+    fn finish_job(&mut self, seq: Seq, result: &[u8]) -> Result<JobOpDone, Failure> {
+        let said = match read(self.tables, &self.txn, seq)? {
+            Some(record) => delivered(record.func, record.name, result),
+            None => None,
+        };
+        let deleted = self.delete_job(seq)?;
+        if let Some(said) = said {
+            self.enter_delivery(&said)?;
+        }
+        Ok(JobOpDone::Deleted(deleted.then_some(seq)))
     }
 
     /// Deletes a job from all tables. Was it there?

@@ -74,7 +74,9 @@ impl Model {
                 found.map(|seq| self.jobs.remove(&seq));
                 JobOpDone::Deleted(found)
             }
-            JobOp::Finish(seq) => JobOpDone::Deleted(self.jobs.remove(seq).map(|_| *seq)),
+            JobOp::Finish(seq) | JobOp::FinishWith { seq, .. } => {
+                JobOpDone::Deleted(self.jobs.remove(seq).map(|_| *seq))
+            }
             JobOp::Reschedule { seq, sched_at, step } => {
                 let found = self.jobs.get_mut(seq);
                 JobOpDone::Rescheduled(found.is_some_and(|job| {
@@ -118,7 +120,8 @@ impl Model {
                 JobOp::Put(Job { key, count, ..job("", &format!("w{}", numbers.below(1000)), numbers.time()) })
             }
             4 => JobOp::Remove(numbers.key()),
-            5 | 6 => JobOp::Finish(self.some_seq(numbers)),
+            5 => JobOp::Finish(self.some_seq(numbers)),
+            6 => JobOp::FinishWith { seq: self.some_seq(numbers), result: Bytes::from_static(b"{}") },
             7 | 8 => {
                 let step = [0, 1, -1, i32::MAX][usize::try_from(numbers.below(4)).unwrap_or_default()];
                 JobOp::Reschedule { seq: self.some_seq(numbers), sched_at: numbers.time(), step }

@@ -3,7 +3,9 @@
 use std::ops::Bound;
 
 use heed::PutFlags;
-use pusher_core::{Delivery, DeliveryEvent, DeliveryState, Report, Reported, Retention, StoreError};
+use pusher_core::{
+    Attempted, Delivery, DeliveryEvent, DeliveryState, JobName, Report, Reported, Retention, StoreError,
+};
 
 use super::record::{Place, decode, encode, name_key, number_now, number_of};
 use crate::batch::Batch;
@@ -52,6 +54,14 @@ impl Operation for Prune {
     fn error(reason: StoreError) -> StoreError {
         reason
     }
+}
+
+/// What the worker of a job said with its end, if it is that it has delivered it.
+pub(crate) fn delivered(func: &[u8], name: &[u8], result: &[u8]) -> Option<DeliveryEvent> {
+    let Attempted { sender, attempt } = Attempted::from_bytes(result)?;
+    let name = JobName::parse(std::str::from_utf8(name).ok()?).ok()?;
+    let report = Report { sender, name, attempt, reported: Reported::Delivered };
+    func.ends_with(report.sender.as_str().as_bytes()).then_some(DeliveryEvent::Attempted(report))
 }
 
 /// The numbers of records, as far as this batch needs them.

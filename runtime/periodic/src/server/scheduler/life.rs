@@ -1,5 +1,6 @@
 //! A job's way through the store: each request becomes an operation with an [`After`] that says what its result means.
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use tracing::warn;
 
@@ -217,8 +218,8 @@ impl Scheduler {
     pub(super) fn end(&mut self, seq: Seq, key: JobKey, end: WorkEnd, reply: Reply) {
         let (delay, step) = match end {
             WorkEnd::Done(result) => {
-                let ended = self.take_waiters(&key, result);
-                return self.finish(seq, key, ended, reply);
+                let ended = self.take_waiters(&key, result.clone());
+                return self.finish_with(seq, key, result, ended, reply);
             }
             WorkEnd::Failed => (1, 0),
             WorkEnd::Later { delay, step } => (delay, i32::from(step)),
@@ -237,12 +238,18 @@ impl Scheduler {
 
     /// Deletes a job whose run is over, and then tells those who waited for it.
     pub(super) fn finish(&mut self, seq: Seq, key: JobKey, ended: Option<Box<Ended>>, reply: Reply) {
+        self.finish_with(seq, key, Bytes::new(), ended, reply);
+    }
+
+    /// The same, with what its worker said.
+    fn finish_with(&mut self, seq: Seq, key: JobKey, result: Bytes, ended: Option<Box<Ended>>, reply: Reply) {
         if is_unstored(seq) {
             return self.finish_unstored(seq, key, ended, reply);
         }
         self.keys.entry(key.clone()).or_default().under_way += 1;
         self.retire(seq);
-        self.push(JobOp::Finish(seq), After::Finish { seq, key, ended, reply });
+        let op = if result.is_empty() { JobOp::Finish(seq) } else { JobOp::FinishWith { seq, result } };
+        self.push(op, After::Finish { seq, key, ended, reply });
     }
 
     /// The first second that is no earlier than `delay` seconds from this very moment.
