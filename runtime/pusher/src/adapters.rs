@@ -4,13 +4,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use periodic::{ClientError, Handle, SubmitError};
 use pusher_core::{
-    DeadLetter, DeliveryEvent, DeliveryLog, JobKey, JobName, NewJob, Prefix, Queue, QueueError, Report, Reported,
+    DeadLetter, DeliveryEvent, DeliveryLog, JobKey, JobName, NewJob, Note, Prefix, Queue, QueueError, Report, Reported,
     SenderName, gojson,
 };
 use pusher_worker::{ReportError, Reports};
 use std::sync::Arc;
 
-/// The Periodic server in this process: an `Ok` means committed.
+/// The Periodic server in this process, whose jobs are in the same store as the delivery log: an `Ok` means committed.
 pub struct EmbeddedQueue(pub Handle);
 
 /// A Periodic server elsewhere: an `Ok` means it answered SUCCESS.
@@ -26,6 +26,19 @@ impl Queue for EmbeddedQueue {
     async fn remove(&self, keys: Vec<JobKey>) -> Vec<Result<(), QueueError>> {
         let results = self.0.remove(keys.into_iter().map(key).collect()).await;
         results.into_iter().map(|result| result.map(drop).map_err(embedded_error)).collect()
+    }
+
+    fn keeps_notes(&self) -> bool {
+        true
+    }
+
+    async fn submit_noted(&self, jobs: Vec<NewJob>, notes: Vec<Note>) -> Result<(), QueueError> {
+        let (jobs, note) = (jobs.into_iter().map(job).collect(), Note::to_bytes(&notes).into());
+        self.0.submit_noted(jobs, note).await.map_err(embedded_error)
+    }
+
+    async fn replace(&self, new: NewJob) -> Result<bool, QueueError> {
+        self.0.replace(job(new)).await.map_err(embedded_error)
     }
 }
 
@@ -119,6 +132,7 @@ fn key(key: JobKey) -> periodic::JobKey {
 fn embedded_error(error: SubmitError) -> QueueError {
     match error {
         SubmitError::Full(reason) => QueueError::Full(reason),
+        SubmitError::Refused(reason) => QueueError::Refused(reason),
         error => QueueError::Unavailable(error.to_string()),
     }
 }

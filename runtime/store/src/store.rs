@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use periodic::{Job, JobOp, JobOpDone, JobStore, JobStoreError, Seq, StoredFunc};
-use pusher_core::{Applied, Cursor, Pusher, PusherChange, PusherId, PusherList, Scope, SenderName, StoreError, Storer};
+use pusher_core::{
+    Applied, Audience, Cursor, Pusher, PusherChange, PusherId, PusherList, Scope, SenderName, StoreError, Storer,
+};
 
 use crate::counts::{Commits, MapUse};
 use crate::error::{OpenError, job_store_error, store_error};
@@ -136,6 +138,21 @@ impl Storer for Store {
 
     async fn page(&self, scope: &Scope, after: Option<&PusherId>, size: usize) -> Result<Vec<PusherId>, StoreError> {
         self.opened.page_of(scope, after, size)
+    }
+
+    async fn audience(
+        &self,
+        audience: &Audience,
+        after: Option<&PusherId>,
+        size: usize,
+    ) -> Result<Vec<PusherId>, StoreError> {
+        let (opened, audience, after) = (Arc::clone(&self.opened), audience.clone(), after.cloned());
+        aside(move || opened.audience(&audience, after.as_ref(), size)).await
+    }
+
+    async fn count(&self, audience: &Audience) -> Result<u64, StoreError> {
+        let (opened, audience) = (Arc::clone(&self.opened), audience.clone());
+        aside(move || opened.count_audience(&audience)).await
     }
 }
 
