@@ -21,6 +21,7 @@ mod ports;
 mod pusher;
 mod retry;
 mod service;
+mod service_deliveries;
 pub mod signing;
 mod words;
 
@@ -40,7 +41,7 @@ pub use ports::{
     StoreError, Storer,
 };
 pub use pusher::{Pusher, PusherList, PusherPage};
-pub use retry::{BreakerPolicy, DeadLetter, RateLimit, RetryPolicy, Verdict};
+pub use retry::{BreakerPolicy, RateLimit, RetryPolicy, Verdict};
 pub use service::{Service, ServiceError};
 pub use words::{
     FuncName, MAX_ID_BYTES, MAX_PREFIX_BYTES, MAX_SENDER_BYTES, MAX_TAG_BYTES, Prefix, PusherId, SenderName, Tag,

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::accepted::{Accepted, AcceptedCounts};
 use crate::change::{Applied, Change, ContactFields, Limit, PusherChange, PusherFields};
 use crate::cursor::Cursor;
+use crate::delivery::DeliveryLog;
 use crate::fan_out::{FanOutProgress, FanOutRequest, FanOuts};
 use crate::gojson;
 use crate::job_name::JobName;
@@ -39,6 +40,9 @@ pub enum ServiceError {
     /// This server cannot search: it was given no index.
     #[error("this server has no search index")]
     NoSearch,
+    /// This server keeps no delivery log.
+    #[error("this server keeps no delivery log")]
+    NoDeliveries,
     /// The query was refused, or cannot be answered just now.
     #[error(transparent)]
     Search(#[from] SearchError),
@@ -54,8 +58,9 @@ pub enum ServiceError {
 #[derive(Clone)]
 pub struct Service {
     pub(crate) storer: Arc<dyn Storer>,
-    search: Option<Arc<dyn Search>>,
+    pub(crate) search: Option<Arc<dyn Search>>,
     pub(crate) fan_outs: Option<Arc<dyn FanOuts>>,
+    pub(crate) deliveries: Option<Arc<dyn DeliveryLog>>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) prefix: Prefix,
     pub(crate) accepted: Arc<AcceptedCounts>,
@@ -72,7 +77,7 @@ impl Service {
     /// Operations that keep recipients in `storer` and submit jobs to `queue` under `prefix`.
     #[must_use]
     pub fn new(storer: Arc<dyn Storer>, queue: Arc<dyn Queue>, prefix: Prefix) -> Self {
-        Self { storer, search: None, fan_outs: None, queue, prefix, accepted: Arc::default() }
+        Self { storer, search: None, fan_outs: None, deliveries: None, queue, prefix, accepted: Arc::default() }
     }
 
     /// The same operations, with `search` to find recipients by what they are.
@@ -321,6 +326,7 @@ impl From<ServiceError> for PushersError {
             | ServiceError::OverLimit(..)
             | ServiceError::NoSearch
             | ServiceError::NoFanOut
+            | ServiceError::NoDeliveries
             | ServiceError::FanOutOfPushAll
             | ServiceError::Search(SearchError::Query(_)) => Self::Refused(error.to_string()),
             ServiceError::Search(SearchError::Unavailable(_) | SearchError::Store(_))

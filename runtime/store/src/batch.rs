@@ -69,6 +69,7 @@ impl<'s> Batch<'s> {
         let logged = self.finish_log()?;
         self.txn.commit()?;
         self.recent.keep();
+        self.store.recorded.add(&self.deliveries);
         if let Some(seq) = logged {
             self.store.progress.announce(seq);
         }

@@ -9,6 +9,7 @@ use heed::{Env, EnvOpenOptions, WithoutTls};
 
 use crate::changes::{self, Progress};
 use crate::counts::CommitCounts;
+use crate::deliveries::DeliveryCounts;
 use crate::error::OpenError;
 use crate::keys::{JobHash, LAST_SEQ};
 use crate::recent::{Frontier, RECENT_JOBS, RecentJobs};
@@ -59,6 +60,7 @@ pub(crate) struct Opened {
     pub(crate) identity: [u8; 16],
     pub(crate) progress: Progress,
     pub(crate) commits: CommitCounts,
+    pub(crate) recorded: DeliveryCounts,
     _lock: File,
 }
 
@@ -107,7 +109,8 @@ impl Opened {
                 .and_then(|dir| dir.sync_all())
                 .map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
         }
-        Ok((Self { env, tables, hash, identity, progress, commits: CommitCounts::default(), _lock: lock }, recent))
+        let (commits, recorded) = Default::default();
+        Ok((Self { env, tables, hash, identity, progress, commits, recorded, _lock: lock }, recent))
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use periodic::{Job, JobOp, JobOpDone, JobStore, JobStoreError, Seq, StoredFunc};
-use pusher_core::{Applied, Cursor, Pusher, PusherChange, PusherId, PusherList, Scope, SenderName, StoreError, Storer};
+use pusher_core::{
+    Applied, Cursor, DeliveryState, Pusher, PusherChange, PusherId, PusherList, Scope, SenderName, StoreError, Storer,
+};
 
 use crate::counts::{Commits, MapUse};
 use crate::error::{OpenError, job_store_error, store_error};
@@ -64,6 +66,12 @@ impl Store {
     #[must_use]
     pub fn commits(&self) -> Commits {
         self.opened.commits.read()
+    }
+
+    /// How many changes of deliveries were committed since the store was opened, by the state that they led to.
+    #[must_use]
+    pub fn deliveries_recorded(&self) -> [(DeliveryState, u64); 5] {
+        self.opened.recorded.read()
     }
 
     /// What the search index reads.

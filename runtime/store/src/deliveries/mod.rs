@@ -26,7 +26,7 @@ use pusher_core::{
 use crate::store::{Store, aside};
 use write::Prune;
 
-pub(crate) use write::{DeliveryNumbers, delivered};
+pub(crate) use write::{DeliveryCounts, DeliveryNumbers, delivered};
 
 #[async_trait]
 impl DeliveryLog for Store {

@@ -62,9 +62,9 @@ async fn what_a_worker_says_with_the_end_of_a_job_is_kept_in_the_same_commit() {
     let finish = async |func, name: &JobName, seq, result: Bytes| {
         assert!(JobStore::apply(&store, vec![JobOp::Put(job(func, name))]).await[0].is_ok());
         let op = if result.is_empty() { JobOp::Finish(seq) } else { JobOp::FinishWith { seq, result } };
-        let before = store.commits().count;
+        let before = store.commits().operations.count();
         assert!(JobStore::apply(&store, vec![op]).await[0].is_ok());
-        assert_eq!(store.commits().count, before + 1);
+        assert_eq!(store.commits().operations.count(), before + 1);
         DeliveryLog::get(&store, name).await.unwrap()
     };
     let kept = finish("pusher:sample", &name("a"), 1, said.clone()).await;

@@ -1,13 +1,14 @@
 //! What happens to deliveries, in the writer's transactions.
 
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use heed::PutFlags;
 use pusher_core::{
     Attempted, Delivery, DeliveryEvent, DeliveryState, JobName, Report, Reported, Retention, StoreError,
 };
 
-use super::record::{Place, decode, encode, name_key, number_now, number_of};
+use super::record::{KEPT, Place, decode, encode, name_key, number_now, number_of};
 use crate::batch::Batch;
 use crate::error::{Failure, corrupt};
 use crate::keys::LAST_DELIVERY;
@@ -68,6 +69,25 @@ pub(crate) fn delivered(func: &[u8], name: &[u8], result: &[u8]) -> Option<Deliv
 #[derive(Default)]
 pub(crate) struct DeliveryNumbers {
     last: Option<u64>,
+    /// How many records came to each state, in the order of [`KEPT`].
+    entered: [u64; KEPT.len()],
+}
+
+/// How many records came to each state since the store was opened.
+#[derive(Default)]
+pub(crate) struct DeliveryCounts([AtomicU64; KEPT.len()]);
+
+impl DeliveryCounts {
+    /// Counts what a batch did, once it is durable.
+    pub(crate) fn add(&self, numbers: &DeliveryNumbers) {
+        for (count, entered) in self.0.iter().zip(numbers.entered) {
+            count.fetch_add(entered, Relaxed);
+        }
+    }
+
+    pub(crate) fn read(&self) -> [(DeliveryState, u64); KEPT.len()] {
+        std::array::from_fn(|at| (KEPT[at], self.0[at].load(Relaxed)))
+    }
 }
 
 impl Batch<'_> {
@@ -102,6 +122,9 @@ impl Batch<'_> {
         let flags = if new.state == DeliveryState::Delivered { PutFlags::APPEND } else { PutFlags::empty() };
         self.tables.deliveries.put_with_flags(&mut self.txn, flags, &new.key(), self.scratch)?;
         self.tables.delivery_names.put(&mut self.txn, key.as_bytes(), &new.key())?;
+        if let Some(at) = KEPT.iter().position(|state| *state == new.state) {
+            self.deliveries.entered[at] += 1;
+        }
         Ok(())
     }
 
