@@ -26,6 +26,7 @@ mod openapi;
 mod path;
 mod pushers;
 mod reply;
+mod reports;
 mod routes;
 mod senders;
 

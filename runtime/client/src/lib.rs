@@ -45,6 +45,7 @@ mod client;
 mod credentials;
 mod error;
 mod listing;
+mod reports;
 mod transport;
 
 pub use base::base_url;
@@ -53,4 +54,5 @@ pub use client::Client;
 pub use credentials::{Clock, Credentials, Scheme};
 pub use error::ClientError;
 pub use listing::{Cursor, Page, Pager};
+pub use reports::ReportBatch;
 pub use transport::Options;

@@ -13,3 +13,4 @@ mod limits;
 mod lists;
 mod openapi;
 mod paths;
+mod reports;
