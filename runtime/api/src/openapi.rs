@@ -24,6 +24,9 @@ pub(crate) const PUSHERS: &str = "pushers";
 /// As [`PUSHERS`].
 pub(crate) const SENDERS: &str = "senders";
 
+/// As [`PUSHERS`].
+pub(crate) const DELIVERIES: &str = "deliveries";
+
 /// The content type of an HTML form, which is what the Go program's clients send.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -57,6 +60,10 @@ pub(crate) fn frame() -> OpenApi {
             TagBuilder::new()
                 .name(SENDERS)
                 .description(Some("Channels: switched on and off for a recipient, pushed over, cancelled."))
+                .build(),
+            TagBuilder::new()
+                .name(DELIVERIES)
+                .description(Some("What became of messages: listed, redriven, cancelled, moved, forgotten."))
                 .build(),
         ]))
         .components(Some(components()))
