@@ -52,10 +52,11 @@ def breaks_a_header(case):
 
 
 def too_long_in_bytes_only(case):
-    body = case.body if isinstance(case.body, dict) else {}
-    given = {**body, **(case.path_parameters or {})}
+    bodies = case.body if isinstance(case.body, list) else [case.body]
+    given = [body for body in [*bodies, case.path_parameters] if isinstance(body, dict)]
     return any(
-        len(given[name]) <= limit < len(given[name].encode(errors="surrogatepass"))
+        len(body[name]) <= limit < len(body[name].encode(errors="surrogatepass"))
+        for body in given
         for name, limit in LIMITS.items()
-        if isinstance(given.get(name), str)
+        if isinstance(body.get(name), str)
     )

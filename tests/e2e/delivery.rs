@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pusher_tests::process::Pusher;
 use pusher_tests::provider::{Mail, Provider, Trick};
+use pusher_tests::recorded::{recorded, until_recorded};
 use pusher_tests::rest::{Reply, Rest};
 use pusher_tests::senders;
 use tokio::time::{Instant, sleep};
@@ -133,7 +134,7 @@ async fn a_message_that_fails_every_time_becomes_a_dead_letter_and_is_kept() {
     let rest = Rest::new(&server.api);
     rest.recipient("lupino", "sendmail").await;
     rest.push("sendmail", "lupino", HELLO).await;
-    until_jobs(&server, "pusher:dead:sendmail", 1).await;
+    until_recorded(&server, "dead", 1).await;
     until_jobs(&server, "pusher:sendmail", 0).await;
     assert_eq!(house.provider.requests(), 3, "the first attempt and two retries");
     server.stop().await;
@@ -147,7 +148,7 @@ async fn a_pusher_without_an_address_is_a_dead_letter_at_once() {
     rest.post("/pusher/pushers/", &[("pusher", "nomail")]).await;
     rest.post("/pusher/sendmail/add", &[("pusher", "nomail")]).await;
     assert_eq!(rest.push("sendmail", "nomail", HELLO).await.status, 200);
-    until_jobs(&server, "pusher:dead:sendmail", 1).await;
+    until_recorded(&server, "dead", 1).await;
     assert_eq!(house.provider.requests(), 0);
     server.stop().await;
 }
@@ -159,7 +160,7 @@ async fn a_provider_that_refuses_the_key_makes_a_dead_letter_not_a_loop() {
     let rest = Rest::new(&server.api);
     rest.recipient("lupino", "sendmail").await;
     rest.push("sendmail", "lupino", HELLO).await;
-    until_jobs(&server, "pusher:dead:sendmail", 1).await;
+    until_recorded(&server, "dead", 1).await;
     assert_eq!(house.provider.requests(), 1, "a wrong key is wrong the second time too");
     server.stop().await;
 }
@@ -208,7 +209,7 @@ async fn a_job_that_no_pusher_made_is_dropped() {
     let job = Job { key, workload: "not what the name was made from".into(), sched_at: 0, count: 0, timeout: 0 };
     client.submit(job).await.unwrap();
     until_jobs(&server, "pusher:sendmail", 0).await;
-    assert_eq!(jobs(&server, "pusher:dead:sendmail").await, 0);
+    assert_eq!(recorded(&server, "dead").await, 0);
     assert_eq!(house.provider.requests(), 0);
     server.stop().await;
 }
@@ -244,6 +245,6 @@ async fn a_rate_delays_messages_and_a_stop_does_not_wait_for_their_time() {
     assert!(told.elapsed() < Duration::from_secs(6), "their time is 25 s away: {:?}", told.elapsed());
     let sent = house.provider.mails().len() as u64;
     assert_eq!(jobs(&server, "pusher:sendmail").await, 106 - sent, "nothing is lost");
-    assert_eq!(jobs(&server, "pusher:dead:sendmail").await, 0);
+    assert_eq!(recorded(&server, "dead").await, 0);
     assert!(server.stop().await.success());
 }

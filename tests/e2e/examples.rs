@@ -4,6 +4,7 @@ use periodic::{Clock, SystemClock};
 use pusher_core::signing::{APP_KEY, REQUEST_NONCE, REQUEST_SIGNATURE, REQUEST_TIME, Secret, V1, V2};
 use pusher_tests::example::Example;
 use pusher_tests::process::Pusher;
+use pusher_tests::recorded::until_recorded;
 use pusher_tests::rest::Rest;
 use pusher_tests::senders;
 use pusher_tests::wait::until;
@@ -81,15 +82,16 @@ async fn the_auth_layer_guards_any_router() {
 #[tokio::test]
 async fn a_sender_in_rust_delivers_and_may_give_up() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Pusher::serve(dir.path(), &[]).await;
-    let mut worker = Example::start("native_sender", &[&server.periodic]);
+    let server = Pusher::serve(&dir.path().join("data"), &[]).await;
+    let reports = dir.path().join("reports");
+    let mut worker = Example::start("native_sender", &[&server.periodic, &server.api, &reports.to_string_lossy()]);
     let rest = Rest::new(&server.api);
     rest.recipient("lupino", "print").await;
     assert_eq!(rest.push("print", "lupino", "hi there").await.status, 200);
     assert_eq!(worker.line("to lupino: ").await, "hi there");
     until_jobs(&server, "pusher:print", 0).await;
     rest.push("print", "lupino", "two\nlines").await;
-    until_jobs(&server, "pusher:dead:print", 1).await;
+    until_recorded(&server, "dead", 1).await;
     assert!(worker.stop().await.success());
     assert!(server.stop().await.success());
 }
@@ -101,7 +103,9 @@ async fn components_and_a_sender_in_rust_share_a_worker_and_the_directory_can_ch
     std::fs::create_dir(&folder).unwrap();
     let server = Pusher::serve(&dir.path().join("data"), &[]).await;
     let rest = Rest::new(&server.api);
-    let mut worker = Example::start("both_kinds", &[&server.periodic, &server.api, &folder.to_string_lossy()]);
+    let reports = dir.path().join("reports");
+    let (senders, reports) = (folder.to_string_lossy(), reports.to_string_lossy());
+    let mut worker = Example::start("both_kinds", &[&server.periodic, &server.api, &senders, &reports]);
     assert_eq!(worker.line("senders: ").await, "print", "there is no component yet");
     for sender in ["print", "sample"] {
         rest.recipient("lupino", sender).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pusher_tests::process::Pusher;
 use pusher_tests::provider::Provider;
+use pusher_tests::recorded::{recorded, until_recorded};
 use pusher_tests::rest::Rest;
 use pusher_tests::senders;
 use pusher_tests::wait::until;
@@ -43,7 +44,7 @@ async fn a_sender_that_misbehaves_is_tried_again_later_and_the_next_message_is_s
         until_jobs(&server, "pusher:faulty", waiting as u64 + 1).await;
     }
     assert_eq!(jobs(&server, "pusher:faulty").await, 4, "all four wait for their next attempt");
-    assert_eq!(jobs(&server, "pusher:dead:faulty").await, 0);
+    assert_eq!(recorded(&server, "dead").await, 0);
     assert!(server.stop().await.success());
 }
 
@@ -63,7 +64,7 @@ async fn a_sender_that_only_crashes_is_parked_and_its_messages_wait_for_a_better
     rest.push("sendmail", "lupino", r#"{"subject": "s", "text": "t"}"#).await;
     assert_eq!(timeout(Duration::from_secs(10), provider.wait_for(1)).await.unwrap().len(), 1, "the others go on");
     assert_eq!(jobs(&server, "pusher:faulty").await, 11, "nothing is lost");
-    assert_eq!(jobs(&server, "pusher:dead:faulty").await, 0);
+    assert_eq!(recorded(&server, "dead").await, 0);
 
     // A better version takes its place.
     senders::write(&dir.path().join("senders"), "faulty", "sample.wasm", "component = \"sample.wasm\"\n").unwrap();
@@ -78,7 +79,7 @@ async fn a_message_that_crashes_its_sender_every_time_ends_as_a_dead_letter() {
     let rest = Rest::new(&server.api);
     rest.recipient("lupino", "faulty").await;
     rest.push("faulty", "lupino", "trap").await;
-    until_jobs(&server, "pusher:dead:faulty", 1).await;
+    until_recorded(&server, "dead", 1).await;
     server.stop().await;
 }
 

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use pusher_tests::build;
 use pusher_tests::process::Pusher;
+use pusher_tests::recorded::until_recorded;
 use pusher_tests::rest::Rest;
 use pusher_tests::wait::until;
 use serde_json::{Value, json};
@@ -145,12 +146,12 @@ async fn delivers_and_says_what_answers_mean(language: &str) {
     // What it refuses is not asked again, and what is not for it is not asked at all.
     provider.answer(StatusCode::UNPROCESSABLE_ENTITY);
     push("no, thanks").await;
-    until_jobs(&server, "pusher:dead:greet", 1).await;
+    until_recorded(&server, "dead", 1).await;
     assert_eq!(provider.seen().len(), 6);
     for data in ["not JSON", "null", "[1]", r#"{"text": null}"#] {
         assert_eq!(rest.push("greet", "lupino", data).await.status, 200, "{data}");
     }
-    until_jobs(&server, "pusher:dead:greet", 5).await;
+    until_recorded(&server, "dead", 5).await;
     until_jobs(&server, "pusher:greet", 0).await;
     assert_eq!(provider.seen().len(), 6, "{:?}", provider.seen());
 

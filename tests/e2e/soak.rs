@@ -4,6 +4,7 @@
 use std::process::Output;
 
 use pusher_tests::build;
+use pusher_tests::soak::deliver::Deliver;
 use pusher_tests::soak::fuzz::{Codec, Manifests};
 use pusher_tests::soak::{Form, Random};
 use tokio::process::Command;
@@ -32,6 +33,12 @@ async fn a_round_of_the_codec_is_the_fuzz_test_with_its_own_seed() {
     assert_eq!(line, "5000 inputs of each kind");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_of_chaos_loses_no_message() {
+    let line = Deliver::with(800, 150, 2).round(&mut Random::new(1)).await;
+    assert!(line.starts_with("within: ") && line.contains("; beside: ") && line.contains("; clock: "), "{line}");
+}
+
 #[tokio::test]
 async fn what_is_no_form_is_said() {
     for args in [&["hostle"][..], &["kill", "--minutes"], &["--minutes", "-1"], &["--seed", "x"]] {
@@ -39,7 +46,7 @@ async fn what_is_no_form_is_said() {
         assert_eq!(ended.status.code(), Some(2), "{args:?}");
         assert!(
             String::from_utf8_lossy(&ended.stderr)
-                .contains("name any of hostile, reload, manifests, codec, kill, periodic-kill or all")
+                .contains("name any of hostile, reload, manifests, codec, kill, periodic-kill, deliver or all")
         );
     }
 }

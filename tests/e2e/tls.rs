@@ -55,7 +55,7 @@ async fn a_server_behind_tls_serves_those_who_have_a_certificate() {
     let stranger = run(&command(&["ping"]), b"").await.fails(1);
     assert!(stranger.contains("CA file") || stranger.contains("authority that is not trusted"), "{stranger}");
 
-    // A worker, with a connection for its sender and one for its dead letters.
+    // A worker.
     let senders = dir.path().join("senders");
     pusher_tests::senders::sample(&senders).unwrap();
     let senders = senders.to_string_lossy().into_owned();

@@ -17,6 +17,7 @@ pub mod place;
 pub mod process;
 pub mod provider;
 pub mod queue;
+pub mod recorded;
 pub mod rest;
 pub mod senders;
 pub mod soak;

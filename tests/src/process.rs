@@ -101,6 +101,8 @@ impl Pusher {
             .env("PUSHER_LOG", "error")
             // Not the cache of whoever runs the tests.
             .env("PUSHER_CACHE", build::root().join("target/senders-cache"))
+            // Nor his reports; a server's address comes again, so they are of this run of the tests.
+            .env("PUSHER_SPOOL", build::root().join(format!("target/spool/{}", std::process::id())))
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -89,6 +89,11 @@ impl ApiError {
         Self::refused(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than the limit of {limit} bytes"))
     }
 
+    /// 422: among the reports is one that is none.
+    pub(crate) fn not_a_report(sentence: impl Into<String>) -> Self {
+        Self::refused(StatusCode::UNPROCESSABLE_ENTITY, sentence)
+    }
+
     /// 413: a bulk request has more than `limit` lines.
     pub(crate) fn too_many_lines(limit: usize) -> Self {
         let sentence = format!("the body has more than {limit} lines, which is the limit; nothing of it was done");

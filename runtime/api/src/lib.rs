@@ -31,6 +31,7 @@ mod path;
 mod pushalls;
 mod pushers;
 mod reply;
+mod reports;
 mod routes;
 mod senders;
 mod strict_json;

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::bulk::Report;
 use crate::openapi::shapes::{DeliveryShape, PusherShape};
+use crate::reports::Entered;
 
 /// Content type of everything the Go program's renderer writes.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
@@ -382,6 +383,11 @@ pub(crate) fn pruned(count: usize, limit: usize) -> Response {
 /// What became of a bulk request, line by line.
 pub(crate) fn bulk(report: &Report) -> Response {
     json(StatusCode::OK, JSON, report)
+}
+
+/// What workers reported is entered.
+pub(crate) fn entered(entered: &Entered) -> Response {
+    json(StatusCode::OK, JSON, entered)
 }
 
 /// What went wrong, in a sentence.

@@ -15,7 +15,7 @@ use crate::deliveries::many;
 use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::limits::{Guard, Limits};
-use crate::{bulk, deliveries, openapi, pushalls, pushers, senders};
+use crate::{bulk, deliveries, openapi, pushalls, pushers, reports, senders};
 
 /// What every handler has at hand.
 pub(crate) struct Api {
@@ -75,7 +75,7 @@ pub fn router(service: Service, options: impl Into<Options>) -> Router {
 /// What a request needs to be allowed: sending has a scope of its own.
 fn needed_scope(method: &Method, path: &str) -> Scope {
     match path.rsplit('/').next() {
-        Some("push" | "pushall" | "cancelpush" | "fanout") => Scope::Push,
+        Some("push" | "pushall" | "cancelpush" | "fanout" | "_report") => Scope::Push,
         // Not below a name: a sender or a tag may be called so.
         Some("redrive" | "cancel" | "schedule") if path.starts_with("/pusher/deliveries/") => Scope::Push,
         _ => auth::by_method(method, path),
@@ -108,7 +108,7 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Api>> {
 
 /// As [`documented`], for what has limits of its own.
 pub(crate) fn documented_bulk() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::default().routes(routes!(bulk::set))
+    OpenApiRouter::default().routes(routes!(bulk::set)).routes(routes!(reports::take))
 }
 
 async fn method_not_allowed(request: Request) -> ApiError {

@@ -79,9 +79,14 @@ impl Batch {
         Ok(())
     }
 
-    fn add_json(&mut self, record: &impl Serialize) -> Result<(), BatchError> {
+    pub(crate) fn add_json(&mut self, record: &impl Serialize) -> Result<(), BatchError> {
         let line = serde_json::to_string(record).map_err(|error| BatchError::Json(error.to_string()))?;
         self.add_line(&line)
+    }
+
+    /// The lines.
+    pub(crate) fn into_body(self) -> Vec<u8> {
+        self.body
     }
 
     /// How many records it holds.
@@ -202,7 +207,8 @@ impl Client {
             Unchanged,
         }
         let sent = batch.lines;
-        let call = Call::new(Method::POST, "/pusher/pushers/_bulk".to_owned()).with_lines(Bytes::from(batch.body));
+        let call =
+            Call::new(Method::POST, "/pusher/pushers/_bulk".to_owned()).with_lines(Bytes::from(batch.into_body()));
         let Report { created, changed, unchanged, failed, results } = read(&self.transport.send(&call).await?)?;
         let result = |Line { line, id, result, err }| match (result, err) {
             (Some(Done::Created), None) => Ok(BulkResult { line, id, outcome: Ok(Applied::Created) }),

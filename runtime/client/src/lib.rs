@@ -47,6 +47,7 @@ mod deliveries;
 mod error;
 mod listing;
 mod once;
+mod reports;
 mod transport;
 
 pub use base::base_url;
@@ -56,4 +57,5 @@ pub use credentials::{Clock, Credentials, Scheme};
 pub use error::ClientError;
 pub use listing::{Cursor, Page, Pager};
 pub use once::{IdempotencyKey, IdempotencyKeyError};
+pub use reports::ReportBatch;
 pub use transport::Options;

@@ -44,7 +44,7 @@ pub use ports::{
     StoreError, Storer,
 };
 pub use pusher::{Pusher, PusherList, PusherPage};
-pub use retry::{BreakerPolicy, DeadLetter, RateLimit, RetryPolicy, Verdict};
+pub use retry::{BreakerPolicy, RateLimit, RetryPolicy, Verdict};
 pub use service::{Changed, PushAllStatus, Service, ServiceError};
 pub use words::{
     FuncName, MAX_ID_BYTES, MAX_PREFIX_BYTES, MAX_SENDER_BYTES, MAX_TAG_BYTES, Prefix, PusherId, SenderName, Tag,

@@ -53,19 +53,6 @@ pub enum Verdict {
     },
 }
 
-/// A message that was given up, as it waits in the queue under [`Prefix::dead_func`](crate::Prefix::dead_func).
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct DeadLetter {
-    /// The func the job came from.
-    pub func: String,
-    /// What was to be delivered: the job's workload, with anything that is not UTF-8 replaced.
-    pub data: String,
-    /// Why it was given up.
-    pub reason: String,
-    /// How many attempts were made.
-    pub attempts: u32,
-}
-
 impl RetryPolicy {
     /// How many attempts a message gets.
     #[must_use]

@@ -10,15 +10,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Longest pusher id in bytes: a job name is the id, `_` and 32 hex digits, and Periodic's names end at 255 bytes.
 pub const MAX_ID_BYTES: usize = 255 - 1 - 32;
-/// Longest sender name in bytes. Sender and pusher id together must fit an LMDB key (511 bytes), and the prefix,
-/// `dead:` and the sender's name must fit a Periodic func (255 bytes).
+/// Longest sender name in bytes. Sender and pusher id together must fit an LMDB key (511 bytes), and the prefix, a word
+/// (`dead:`, of old) and the sender's name must fit a Periodic func (255 bytes).
 pub const MAX_SENDER_BYTES: usize = 180;
 /// Longest tag in bytes; a tag and a pusher id together must fit an LMDB key (511 bytes).
 pub const MAX_TAG_BYTES: usize = 180;
 /// Longest func prefix in bytes.
 pub const MAX_PREFIX_BYTES: usize = 64;
 
-/// Func names below `<prefix>dead:` hold dead letters, so no sender may be called that.
+/// Funcs below `<prefix>dead:` held dead letters before there was a delivery log, and may still; so no sender may be called
+/// that.
 const DEAD: &str = "dead:";
 /// The API has deliveries where a sender of this name would be switched off: `/pusher/deliveries/delete`.
 const DELIVERIES: &str = "deliveries";
@@ -209,12 +210,6 @@ impl Prefix {
     pub fn func(&self, sender: &SenderName) -> FuncName {
         FuncName(format!("{}{sender}", self.0))
     }
-
-    /// The func under which `sender`'s dead letters wait. No worker registers for it.
-    #[must_use]
-    pub fn dead_func(&self, sender: &SenderName) -> FuncName {
-        FuncName(format!("{}{DEAD}{sender}", self.0))
-    }
 }
 
 #[cfg(test)]
@@ -249,7 +244,7 @@ mod tests {
     fn the_longest_names_fit_a_periodic_func_and_an_lmdb_key() {
         let prefix = Prefix::parse(&"p".repeat(MAX_PREFIX_BYTES)).unwrap();
         let sender = SenderName::parse(&"s".repeat(MAX_SENDER_BYTES)).unwrap();
-        assert!(prefix.dead_func(&sender).as_str().len() <= 255);
+        assert!(prefix.func(&sender).as_str().len() + DEAD.len() <= 255);
         const { assert!(1 + MAX_SENDER_BYTES + MAX_ID_BYTES <= 511) };
         const { assert!(1 + MAX_TAG_BYTES + MAX_ID_BYTES <= 511) };
     }

@@ -1,18 +1,19 @@
 //! A sender in Rust instead of a component, and a worker that runs it: it takes the jobs of any Periodic server and
 //! delivers by printing.
 //!
-//! `pusher serve`, then `cargo run -p pusher --example native_sender -- unix:///tmp/periodic.sock`, then switch the
-//! channel on for somebody and push over it:
+//! `pusher serve`, then `cargo run -p pusher --example native_sender -- unix:///tmp/periodic.sock localhost:6000 reports`,
+//! then switch the channel on for somebody and push over it:
 //! `curl localhost:6000/pusher/print/add -d pusher=lupino; curl localhost:6000/pusher/print/push -d pusher=lupino -d data=hi`
 
 use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pusher::adapters::{DeadLetters, RemoteQueue};
-use pusher::core::{Failure, Message, Outcome, Prefix, SendError, Sender, SenderName};
-use pusher::periodic::{Client, ClientOptions, Endpoint};
-use pusher::worker::{Channel, Worker, WorkerOptions};
+use pusher::adapters::ApiReports;
+use pusher::client::{Client, Options, base_url};
+use pusher::core::{Failure, Message, Outcome, SendError, Sender, SenderName};
+use pusher::periodic::Endpoint;
+use pusher::worker::{Channel, Spool, SpoolOptions, Worker, WorkerOptions};
 
 /// Prints messages.
 struct Print(SenderName);
@@ -35,12 +36,16 @@ impl Sender for Print {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = std::env::args().nth(1).ok_or("name the Periodic server, as in unix:///tmp/periodic.sock")?;
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    let [url, api, dir] = &args[..] else {
+        return Err("name the Periodic server, the API server, and a directory for reports".into());
+    };
     let endpoint: Arc<Endpoint> = Arc::new(url.parse()?);
-    let queue = RemoteQueue(Client::new(endpoint.clone(), ClientOptions::default()));
-    let letters = Arc::new(DeadLetters::new(Arc::new(queue), Prefix::default()));
+    // What becomes of messages is told to the API server; while it is away, reports wait in the directory.
+    let client = Client::new(base_url(api)?, Options::default())?;
+    let reports = Arc::new(Spool::open(SpoolOptions::new(dir), Arc::new(ApiReports(client)))?);
     let channel = Channel::new(Arc::new(Print(SenderName::parse("print")?)));
-    let worker = Worker::new(endpoint, letters, WorkerOptions::default()).channel(channel);
+    let worker = Worker::new(endpoint, reports, WorkerOptions::default()).channel(channel);
     println!("taking jobs from {url}");
     worker.run(pusher::shutdown::on_signal()?).await;
     Ok(())

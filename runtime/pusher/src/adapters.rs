@@ -2,12 +2,10 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use periodic::{ClientError, Handle, SubmitError};
-use pusher_core::{
-    DeadLetter, DeliveryEvent, DeliveryLog, JobKey, JobName, NewJob, Note, Prefix, Queue, QueueError, Report, Reported,
-    SenderName, gojson,
-};
-use pusher_worker::{ReportError, Reports};
+use periodic::{Handle, SubmitError};
+use pusher_client::{Client, ClientError, ReportBatch};
+use pusher_core::{DeliveryEvent, DeliveryLog, JobKey, JobName, NewJob, Note, Queue, QueueError, Report, SenderName};
+use pusher_worker::{ReportError, ReportSink, Reports};
 use std::sync::Arc;
 
 /// The Periodic server in this process, whose jobs are in the same store as the delivery log: an `Ok` means committed.
@@ -39,6 +37,10 @@ impl Queue for EmbeddedQueue {
 
     async fn replace(&self, new: NewJob) -> Result<bool, QueueError> {
         self.0.replace(job(new)).await.map_err(embedded_error)
+    }
+
+    async fn running(&self, keys: &[JobKey]) -> Vec<bool> {
+        self.0.running(keys.iter().cloned().map(key).collect()).await
     }
 }
 
@@ -83,36 +85,46 @@ impl Reports for LogReports {
     }
 }
 
-/// For a worker without an API server: dead letters wait as jobs of the func `<prefix>dead:<sender>`, and nothing else is
-/// kept.
-pub struct DeadLetters {
-    queue: Arc<dyn Queue>,
-    prefix: Prefix,
-}
-
-impl DeadLetters {
-    /// Dead letters in `queue`, under the prefix that the worker's funcs have.
-    #[must_use]
-    pub fn new(queue: Arc<dyn Queue>, prefix: Prefix) -> Self {
-        Self { queue, prefix }
-    }
-}
+/// An API server elsewhere, which keeps the delivery log: what a worker's [`Spool`](pusher_worker::Spool) tells.
+pub struct ApiReports(pub Client);
 
 #[async_trait]
-impl Reports for DeadLetters {
-    async fn report(&self, report: Report) -> Result<(), ReportError> {
-        let Report { sender, name, attempt, reported: Reported::Dead { reason, data } } = report else { return Ok(()) };
-        let letter = DeadLetter { func: self.prefix.func(&sender).to_string(), data, reason, attempts: attempt.number };
-        let workload = gojson::to_string(&letter).map_err(|error| ReportError::Refused(error.to_string()))?;
-        let key = JobKey { func: self.prefix.dead_func(&sender), name };
-        let submitted = self.queue.submit(vec![NewJob { key, workload, sched_at: 0 }]).await.pop();
-        submitted.transpose().map(drop).map_err(|error| ReportError::Unavailable(error.to_string()))
+impl ReportSink for ApiReports {
+    async fn send(&self, reports: Vec<Report>) -> Result<(), ReportError> {
+        let mut batch = ReportBatch::new();
+        for report in &reports {
+            if batch.add(report).is_ok() {
+                continue;
+            }
+            self.tell(std::mem::take(&mut batch)).await?;
+            // One that does not even fit alone never will.
+            batch.add(report).map_err(|error| ReportError::Refused(error.to_string()))?;
+        }
+        self.tell(batch).await
     }
 
-    fn wants_delivered(&self) -> bool {
-        false
+    async fn first_attempt(&self, _sender: &SenderName, _name: &JobName) -> Option<i64> {
+        None
     }
 }
+
+impl ApiReports {
+    async fn tell(&self, batch: ReportBatch) -> Result<(), ReportError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match self.0.report(batch).await {
+            Ok(()) => Ok(()),
+            Err(ClientError::Refused { status: NO_REPORT, sentence }) => Err(ReportError::Refused(sentence)),
+            // A wrong key, another server's address, a server that is older: an operator can mend that, and until then
+            // the reports wait.
+            Err(error) => Err(ReportError::Unavailable(error.to_string())),
+        }
+    }
+}
+
+/// The status by which an API server says that a report is none.
+const NO_REPORT: u16 = 422;
 
 fn job(new: NewJob) -> periodic::Job {
     periodic::Job {
@@ -138,6 +150,6 @@ fn embedded_error(error: SubmitError) -> QueueError {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err wants it")]
-fn remote_error(error: ClientError) -> QueueError {
+fn remote_error(error: periodic::ClientError) -> QueueError {
     QueueError::Unavailable(error.to_string())
 }

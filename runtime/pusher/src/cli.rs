@@ -12,8 +12,9 @@ pub(crate) mod sender;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use pusher::config::{LimitSettings, LinkSettings, ServeSettings, SigningSettings, WorkSettings};
+use pusher::config::{LimitSettings, LinkSettings, RetentionSettings, ServeSettings, SigningSettings, WorkSettings};
 use pusher::core::signing::Secret;
+use pusher::sandbox::manifest::Bytes;
 
 use api::SigningArgs;
 use deliveries::{DeliveriesArgs, PushallsArgs};
@@ -114,6 +115,12 @@ pub(crate) struct ServeArgs {
     /// How large the database may grow, in GiB. It is address space, not disk, until it is used [default: 256]
     #[arg(long, env = "PUSHER_MAP_SIZE", value_name = "GIB")]
     map_size: Option<u64>,
+    /// How long the delivery log keeps what was delivered or cancelled: a time, 0 or "forever" [default: 7d]
+    #[arg(long, env = "PUSHER_RETENTION_DELIVERED", value_name = "TIME")]
+    retention_delivered: Option<String>,
+    /// How long it keeps dead letters [default: 30d]
+    #[arg(long, env = "PUSHER_RETENTION_DEAD", value_name = "TIME")]
+    retention_dead: Option<String>,
     /// Take only requests that are signed with this key's secret. The configuration file can have several keys.
     #[arg(long, env = "PUSHER_KEY")]
     key: Option<String>,
@@ -146,9 +153,16 @@ pub(crate) struct WorkArgs {
     periodic: Option<String>,
     #[command(flatten)]
     link: LinkArgs,
-    /// The API server that answers senders' questions about pushers [default: http://localhost:6000]
+    /// The API server: it answers senders' questions about pushers, and is told what became of messages [default: http://localhost:6000]
     #[arg(long, env = "PUSHER_API", value_name = "URL", alias = "pusher_host")]
     api: Option<String>,
+    /// Where reports of what became of messages wait until the API server has them, in a folder for each API server
+    /// [default: $XDG_STATE_HOME/pusher/spool or ~/.local/state/pusher/spool, without both ./pusher-spool]
+    #[arg(long, env = "PUSHER_SPOOL", value_name = "DIR")]
+    spool: Option<PathBuf>,
+    /// How much may wait there, as in 64MiB [default: 64MiB]
+    #[arg(long, env = "PUSHER_SPOOL_MAX", value_name = "SIZE", value_parser = size)]
+    spool_max: Option<Bytes>,
     /// Where /livez, /readyz and /metrics listen [default: nowhere]
     #[arg(long, env = "PUSHER_ADMIN", value_name = "HOST:PORT")]
     admin: Option<String>,
@@ -160,6 +174,11 @@ pub(crate) struct WorkArgs {
     prefix: Option<String>,
     #[command(flatten)]
     signing: SigningArgs,
+}
+
+/// A size with its unit.
+pub(crate) fn size(text: &str) -> Result<Bytes, String> {
+    Bytes::try_from(text.to_owned())
 }
 
 impl From<ServeArgs> for ServeSettings {
@@ -189,6 +208,7 @@ impl From<ServeArgs> for ServeSettings {
             // These are in the file only.
             keys: Vec::new(),
             limits: LimitSettings::default(),
+            retention: RetentionSettings { delivered: args.retention_delivered, dead: args.retention_dead },
         }
     }
 }
@@ -208,6 +228,8 @@ impl From<WorkArgs> for WorkSettings {
             identity_name,
             identity_token,
             api: args.api,
+            spool: args.spool,
+            spool_max: args.spool_max,
             admin: args.admin,
             size: args.size,
             prefix: args.prefix,

@@ -6,6 +6,7 @@ mod limits;
 mod link;
 mod pair;
 mod periodicd;
+mod retention;
 mod signing;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use pusher_api::{Auth, Limits};
 use pusher_client::{Credentials, Scheme};
 use pusher_core::Prefix;
 use pusher_core::signing::Secret;
+use pusher_sandbox::manifest::Bytes;
 use serde::Deserialize;
 use url::Url;
 
@@ -25,7 +27,8 @@ pub use self::keys::KeySettings;
 pub use self::limits::LimitSettings;
 pub use self::link::{Link, LinkError, LinkSettings, PeriodicConfig, PeriodicSettings, TlsFiles, Token};
 use self::pair::OnePair;
-pub use self::periodicd::{Keep, PeriodicdConfig, PeriodicdSettings};
+pub use self::periodicd::{KeepJobs, PeriodicdConfig, PeriodicdSettings};
+pub use self::retention::{Keep, RetentionSettings};
 pub use self::signing::SigningSettings;
 pub use crate::http::Connections;
 
@@ -35,6 +38,9 @@ const DEFAULT_PERIODIC: &str = "unix:///tmp/periodic.sock";
 const DEFAULT_SIZE: usize = 256;
 const DEFAULT_MAP_GIB: u64 = 256;
 const GIB: u64 = 1 << 30;
+const DEFAULT_SPOOL: Bytes = Bytes(64 << 20);
+/// Less would not hold one report of a message that is as long as it can be.
+const MIN_SPOOL: Bytes = Bytes(16 << 20);
 
 /// A setting that cannot be.
 #[derive(Debug, thiserror::Error)]
@@ -154,6 +160,8 @@ pub struct ServeSettings {
     pub keys: Vec<KeySettings>,
     #[serde(default)]
     pub limits: LimitSettings,
+    #[serde(default)]
+    pub retention: RetentionSettings,
 }
 
 /// What may be said about `worker`; `None`: nothing was said. Keys in the file are the flags' names.
@@ -174,6 +182,8 @@ pub struct WorkSettings {
     pub identity_name: Option<String>,
     pub identity_token: Option<Token>,
     pub api: Option<String>,
+    pub spool: Option<PathBuf>,
+    pub spool_max: Option<Bytes>,
     pub admin: Option<String>,
     pub size: Option<usize>,
     pub prefix: Option<String>,
@@ -261,6 +271,8 @@ pub struct ServeConfig {
     pub limits: Limits,
     /// How many connections there may be, and for how long.
     pub connections: Connections,
+    /// How long the delivery log keeps what has ended.
+    pub keep: Keep,
 }
 
 /// Everything `pusher worker` needs to know.
@@ -278,6 +290,11 @@ pub struct WorkConfig {
     pub api: Url,
     /// What to sign requests to it with, if it has keys.
     pub credentials: Option<Credentials>,
+    /// Where reports wait, in a folder for each API server; `None`: below the user's directory of states, or where the
+    /// worker was started.
+    pub spool: Option<PathBuf>,
+    /// How much may wait there, in bytes.
+    pub spool_max: u64,
     /// Where the operator listener listens, `host:port`; `None`: there is none.
     pub admin: Option<String>,
     /// Messages sent at once in all.
@@ -339,6 +356,7 @@ impl ServeConfig {
             auth,
             limits,
             connections,
+            keep: said.retention.or(file.retention).resolve()?,
         })
     }
 }
@@ -363,6 +381,8 @@ impl WorkConfig {
             cache: said.cache.or(file.cache),
             periodic: PeriodicConfig { link: Link::dialling(link, &endpoint)?, endpoint },
             api: api::address(said.api.or(file.api))?,
+            spool: said.spool.or(file.spool),
+            spool_max: spool_max(said.spool_max.or(file.spool_max))?,
             admin: said.admin.or(file.admin).map(|admin| host_port("--admin", admin)).transpose()?,
             size: size(said.size.or(file.size))?,
             prefix: prefix(said.prefix.or(file.prefix))?,
@@ -400,6 +420,18 @@ fn map_size(said: Option<u64>) -> Result<u64, ConfigError> {
         value: gib.to_string(),
         reason: "give a whole number of GiB, at least 1".into(),
     })
+}
+
+/// How much a spool may hold.
+fn spool_max(said: Option<Bytes>) -> Result<u64, ConfigError> {
+    match said.unwrap_or(DEFAULT_SPOOL) {
+        size if size >= MIN_SPOOL => Ok(size.0),
+        size => Err(ConfigError::Value {
+            name: "--spool-max",
+            value: size.to_string(),
+            reason: format!("give at least {MIN_SPOOL}"),
+        }),
+    }
 }
 
 fn prefix(said: Option<String>) -> Result<Prefix, ConfigError> {
@@ -474,6 +506,10 @@ mod tests {
             let error = ServeConfig::resolve(said, File::default()).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }
+        let small =
+            WorkSettings { senders: Some("s".into()), spool_max: Some(Bytes(1 << 20)), ..WorkSettings::default() };
+        let error = WorkConfig::resolve(small, File::default()).unwrap_err().to_string();
+        assert_eq!(error, "--spool-max \"1MiB\" is not valid: give at least 16MiB");
         let error = WorkConfig::resolve(WorkSettings::default(), File::default()).unwrap_err().to_string();
         assert!(error.contains("--senders"), "{error}");
     }

@@ -9,6 +9,7 @@ pub(crate) mod periodicd;
 pub(crate) mod process;
 pub(crate) mod senders;
 pub(crate) mod server;
+pub(crate) mod spool;
 
 use std::sync::Arc;
 

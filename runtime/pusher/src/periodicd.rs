@@ -11,7 +11,7 @@ use periodic::{
 use pusher_store::{OpenError, Store, StoreOptions};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Connections, Keep, LinkError, PeriodicdConfig};
+use crate::config::{Connections, KeepJobs, LinkError, PeriodicdConfig};
 use crate::http::{ListenError, listen};
 use crate::metrics::periodicd::Periodicd;
 use crate::metrics::process::Process;
@@ -115,13 +115,13 @@ struct Kept {
     dir: PathBuf,
 }
 
-fn open(keep: Keep) -> Result<Kept, OpenError> {
+fn open(keep: KeepJobs) -> Result<Kept, OpenError> {
     match keep {
-        Keep::Disk { work_dir, map_size } => {
+        KeepJobs::Disk { work_dir, map_size } => {
             let store = Arc::new(Store::open(&work_dir, StoreOptions { map_size, ..StoreOptions::default() })?);
             Ok(Kept { store: store.clone(), disk: Some(store), dir: work_dir })
         }
-        Keep::Memory => Ok(Kept { store: Arc::new(MemoryStore::new()), disk: None, dir: PathBuf::from("memory") }),
+        KeepJobs::Memory => Ok(Kept { store: Arc::new(MemoryStore::new()), disk: None, dir: PathBuf::from("memory") }),
     }
 }
 

@@ -254,9 +254,13 @@ async fn watch(mut directory: SenderDirectory, taken: Taken, changes: mpsc::Send
 
 /// Where a user's caches are (XDG Base Directory Specification), and in there ours.
 fn default_cache(env: &Env) -> Option<PathBuf> {
+    Some(users_dir(env, "XDG_CACHE_HOME", ".cache")?.join("pusher"))
+}
+
+/// A directory of the user's that is named by a variable, or lies below the home directory.
+pub(crate) fn users_dir(env: &Env, variable: &str, below_home: &str) -> Option<PathBuf> {
     let absolute = |name| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(caches.join("pusher"))
+    absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
 }
 
 /// Does a path, of which only the beginning need be there, lead into `dir`?

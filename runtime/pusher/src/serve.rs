@@ -23,6 +23,7 @@ use crate::metrics::Source;
 use crate::metrics::process::Process;
 use crate::metrics::server::{Jobs, Server as ServerNumbers};
 use crate::operator::{self, Operator, Ready};
+use crate::retention::{self, Pruned};
 use crate::senders::{Senders, SendersConfig, SendersError};
 use crate::{docs, http, open_files};
 
@@ -97,9 +98,10 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
         requests: requests.clone(),
         service: service.clone(),
         store: store.clone(),
-        jobs: periodic.handle().map(|handle| Jobs::new(handle, config.prefix.clone())),
+        jobs: periodic.handle().map(Jobs::new),
     };
-    let mut sources: Vec<Arc<dyn Source>> = vec![Arc::new(Process), Arc::new(numbers)];
+    let pruned = Pruned::default();
+    let mut sources: Vec<Arc<dyn Source>> = vec![Arc::new(Process), Arc::new(numbers), Arc::new(pruned.clone())];
 
     let stop_worker = CancellationToken::new();
     let worker = match &config.senders {
@@ -133,6 +135,8 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     let options = Options { limits, auth, gate: Some(gate.clone()), counts: Some(requests) };
     let (stop_api, router) = (CancellationToken::new(), pusher_api::router(service, options));
     let api = tokio::spawn(http::serve(api_listener, router, connections, stop_api.clone()));
+    let pruning = retention::run(store.clone(), Arc::new(SystemClock), config.keep, pruned, stop.clone());
+    let pruning = tokio::spawn(pruning);
     say("ready");
 
     stop.cancelled().await;
@@ -149,6 +153,7 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     stop_accepting_jobs.cancel();
     periodic.stop().await;
     operator.stop().await;
+    drain("the forgetting of old deliveries", Duration::from_secs(5), pruning).await;
     search.close().await;
     store.close().await;
     tracing::info!("stopped");

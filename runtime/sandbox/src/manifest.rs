@@ -85,11 +85,13 @@ pub struct Manifest {
     #[serde(default)]
     pub retry: Retry,
     /// `[breaker]`: when messages are held back because they only fail. Then one at a time is tried, and the others wait,
-    /// without that counting as an attempt. It holds for one worker. Default: as each key says.
+    /// without that counting as an attempt. Each worker counts alone: one that finds the provider down holds its own
+    /// messages back. Default: as each key says.
     #[serde(default)]
     pub breaker: Breaker,
-    /// `[rate]`: how many messages the sender is given a second. What is above waits, without that counting as an attempt. It
-    /// holds for one worker: with two of them there may be twice as many. Default: as many as there are.
+    /// `[rate]`: how many messages the sender is given a second. What is above waits, without that counting as an attempt.
+    /// Each worker counts alone, from its own start: for N workers write an Nth of what the provider allows. Default: as
+    /// many as there are.
     pub rate: Option<Rate>,
     /// Refuse a component that imports files or sockets? Such interfaces are there, because toolchains import them unasked,
     /// and nothing is behind them: this is for who wants a sender not even to try. Default: false.

@@ -72,6 +72,7 @@ impl<'s> Batch<'s> {
         let logged = self.finish_log()?;
         self.txn.commit()?;
         self.recent.keep();
+        self.store.recorded.add(&self.numbers);
         if let Some(seq) = logged {
             self.store.progress.announce(seq);
         }

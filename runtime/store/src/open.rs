@@ -10,6 +10,7 @@ use pusher_core::Prefix;
 
 use crate::changes::{self, Progress};
 use crate::counts::CommitCounts;
+use crate::deliveries::DeliveryCounts;
 use crate::error::OpenError;
 use crate::keys::{JobHash, LAST_SEQ};
 use crate::pushalls::take_fan_outs_over;
@@ -65,6 +66,7 @@ pub(crate) struct Opened {
     pub(crate) identity: [u8; 16],
     pub(crate) progress: Progress,
     pub(crate) commits: CommitCounts,
+    pub(crate) recorded: DeliveryCounts,
     _lock: File,
 }
 
@@ -114,11 +116,8 @@ impl Opened {
                 .and_then(|dir| dir.sync_all())
                 .map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
         }
-        let prefix = options.prefix;
-        Ok((
-            Self { env, tables, hash, prefix, identity, progress, commits: CommitCounts::default(), _lock: lock },
-            recent,
-        ))
+        let (prefix, (commits, recorded)) = (options.prefix, Default::default());
+        Ok((Self { env, tables, hash, prefix, identity, progress, commits, recorded, _lock: lock }, recent))
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use periodic::{Job, JobOp, JobOpDone, JobStore, JobStoreError, Seq, StoredFunc};
 use pusher_core::{
-    Applied, Audience, Cursor, Pusher, PusherChange, PusherId, PusherList, Scope, SenderName, StoreError, Storer,
+    Applied, Audience, Cursor, DeliveryState, Pusher, PusherChange, PusherId, PusherList, Scope, SenderName,
+    StoreError, Storer,
 };
 
 use crate::counts::{Commits, MapUse};
@@ -66,6 +67,12 @@ impl Store {
     #[must_use]
     pub fn commits(&self) -> Commits {
         self.opened.commits.read()
+    }
+
+    /// How many changes of deliveries were committed since the store was opened, by the state that they led to.
+    #[must_use]
+    pub fn deliveries_recorded(&self) -> [(DeliveryState, u64); 5] {
+        self.opened.recorded.read()
     }
 
     /// What the search index reads.

@@ -32,7 +32,7 @@ use crate::parking::Parking;
 pub use activity::{Activity, SenderActivity};
 pub use pusher_core::SendEnd;
 pub use reports::{ReportError, Reports};
-pub use spool::{ReportSink, Spool, SpoolError, SpoolOptions};
+pub use spool::{ReportSink, Spool, SpoolError, SpoolOptions, SpoolUse, Waiting};
 
 /// A sender and how it is to be used. Native senders and components alike.
 #[derive(Clone)]

@@ -10,12 +10,12 @@
 use std::io;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use periodic::{Job, JobKey, MemoryStore, Server, ServerOptions, SystemClock};
-use pusher::adapters::{DeadLetters, EmbeddedQueue};
-use pusher_core::{Prefix, Sender};
+use pusher_core::{Prefix, Report, Sender};
 use pusher_sandbox::{Deps, LoadedSender, Sandbox, SandboxConfig};
-use pusher_worker::{Channel, Worker, WorkerOptions};
+use pusher_worker::{Channel, ReportError, Reports, Worker, WorkerOptions};
 use tokio_util::sync::CancellationToken;
 
 use super::Figure;
@@ -101,11 +101,10 @@ async fn beside_a_worker(good: &Arc<dyn Sender>, hostile: &LoadedSender) -> io::
     let submitted = server.handle().submit(jobs.collect::<io::Result<_>>()?).await;
     submitted.into_iter().collect::<Result<Vec<_>, _>>().map_err(io::Error::other)?;
 
-    let queue = Arc::new(EmbeddedQueue(server.handle()));
-    let (connector, letters) = (Arc::new(server.handle().connector()), DeadLetters::new(queue, Prefix::default()));
+    let connector = Arc::new(server.handle().connector());
     let LoadedSender { sender, concurrency, retry, .. } = hostile;
     let channel = Channel { concurrency: *concurrency, retry: retry.clone(), ..Channel::new(sender.clone()) };
-    let worker = Worker::new(connector, Arc::new(letters), WorkerOptions::default()).channel(channel);
+    let worker = Worker::new(connector, Arc::new(Untold), WorkerOptions::default()).channel(channel);
     let (activity, stop) = (worker.activity(), CancellationToken::new());
     let working = async {
         tokio::time::sleep(WARM_UP).await;
@@ -123,5 +122,15 @@ async fn beside_a_worker(good: &Arc<dyn Sender>, hostile: &LoadedSender) -> io::
         Ok(beside)
     } else {
         Err(io::Error::other("the sender that only crashes was not parked"))
+    }
+}
+
+/// Nobody is told what became of messages.
+struct Untold;
+
+#[async_trait]
+impl Reports for Untold {
+    async fn report(&self, _: Report) -> Result<(), ReportError> {
+        Ok(())
     }
 }

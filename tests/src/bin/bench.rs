@@ -14,8 +14,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const NAMES: [&str; 11] =
     ["accept", "pushers", "bulk", "search", "sandbox", "http", "inflight", "hostile", "startup", "deliver", "periodic"];
 
-/// Before the name of one case of `periodic`, which takes minutes as a whole.
-const ONE_CASE: &str = "periodic/";
+/// Before the name of one case of a benchmark that takes minutes as a whole.
+const ONE_CASE: [&str; 2] = ["periodic/", "deliver/"];
+
+fn is_one(name: &str) -> bool {
+    NAMES.contains(&name) || ONE_CASE.iter().any(|bench| name.starts_with(bench))
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -28,10 +32,11 @@ async fn main() -> ExitCode {
         ["inflight-process", provider, cache] => {
             return ended("inflight-process", inflight::process(provider, cache).await);
         }
-        ["all"] => &NAMES,
-        names if !names.is_empty() && names.iter().all(|name| NAMES.contains(name) || name.starts_with(ONE_CASE)) => {
-            names
+        ["deliver-process", data, senders, log] => {
+            return ended("deliver-process", deliver::parts::process(data, senders, log).await);
         }
+        ["all"] => &NAMES,
+        names if !names.is_empty() && names.iter().all(|name| is_one(name)) => names,
         _ => {
             eprintln!("bench: name one of {} or all", NAMES.join(", "));
             return ExitCode::FAILURE;
@@ -49,8 +54,10 @@ async fn main() -> ExitCode {
             "hostile" => hostile::run().await,
             "startup" => startup::run().await,
             "periodic" => periodic::run(None).await,
-            name if name.starts_with(ONE_CASE) => periodic::run(name.strip_prefix(ONE_CASE)).await,
-            _ => deliver::run().await,
+            name => match name.strip_prefix("periodic/") {
+                Some(case) => periodic::run(Some(case)).await,
+                None => deliver::run(name.strip_prefix("deliver/")).await,
+            },
         };
         match figures {
             Ok(figures) => print(&figures, json),

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use pusher_tests::soak::deliver::Deliver;
 use pusher_tests::soak::fuzz::{Codec, Manifests};
 use pusher_tests::soak::hostile::Hostile;
 use pusher_tests::soak::kill::Kill;
@@ -14,7 +15,7 @@ use pusher_tests::soak::{Random, Violation, run};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 6] = ["hostile", "reload", "manifests", "codec", "kill", "periodic-kill"];
+const NAMES: [&str; 7] = ["hostile", "reload", "manifests", "codec", "kill", "periodic-kill", "deliver"];
 /// How long each goes on unless it is said, in minutes.
 const MINUTES: f64 = 3.0;
 
@@ -66,6 +67,7 @@ async fn one(name: &str, time: Duration, seed: u64) -> Result<(), Violation> {
         "reload" => run(Reload::start().await, time, seed, say).await,
         "manifests" => run(Manifests::default(), time, seed, say).await,
         "codec" => run(Codec::default(), time, seed, say).await,
+        "deliver" => run(Deliver::default(), time, seed, say).await,
         "periodic-kill" => run(PeriodicKill::default(), time, seed, say).await,
         _ => run(Kill::start().await, time, seed, say).await,
     }

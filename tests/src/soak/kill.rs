@@ -9,7 +9,8 @@ use tokio::time::sleep;
 use super::{Form, Random};
 use crate::place::Place;
 use crate::process::Pusher;
-use crate::queue::{jobs, until_jobs};
+use crate::queue::until_jobs;
+use crate::recorded::recorded;
 use crate::rest::Rest;
 use crate::wait::{must, until};
 
@@ -87,7 +88,7 @@ impl Kill {
         })
         .await;
         until_jobs(self.server(), "pusher:sendmail", 0).await;
-        assert_eq!(jobs(self.server(), "pusher:dead:sendmail").await, 0, "dead letters");
+        assert_eq!(recorded(self.server(), "dead").await, 0, "dead letters");
         let repeated = self.place.provider.mails().len() - before - accepted.len();
         Killed { accepted: accepted.len(), kills, repeated }
     }

@@ -4,6 +4,7 @@
 //! What is random comes from a seed, a new one for each round. The first round of a run with that seed does the same, as
 //! far as the moments at which processes do things can be repeated.
 
+pub mod deliver;
 pub mod fuzz;
 pub mod hostile;
 pub mod kill;

@@ -286,7 +286,7 @@ async fn join(threads: Vec<JoinHandle<()>>) {
 }
 
 /// The names of the jobs that are there.
-async fn waiting(url: &str) -> HashSet<Bytes> {
+pub(super) async fn waiting(url: &str) -> HashSet<Bytes> {
     let url = url.to_owned();
     let dumped = tokio::task::spawn_blocking(move || {
         Line::open(&url, &Registration::Client, Duration::from_secs(30))?.ask(Command::Dump)

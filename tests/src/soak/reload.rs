@@ -13,6 +13,7 @@ use super::{Form, Random};
 use crate::process::Pusher;
 use crate::provider::{Mail, Provider};
 use crate::queue::{jobs, until_jobs, workers};
+use crate::recorded::recorded;
 use crate::rest::Rest;
 use crate::senders;
 use crate::wait::{must, until};
@@ -142,7 +143,7 @@ impl Reload {
         let sent: Vec<Mail> = self.providers.iter().flat_map(Provider::mails).collect();
         let distinct: HashSet<_> = sent.iter().map(|mail| &mail.subject).collect();
         assert_eq!((sent.len(), distinct.len()), (self.pushed, self.pushed), "sent, and different ones of them");
-        assert_eq!(jobs(&self.server, "pusher:dead:sendmail").await, 0, "dead letters");
+        assert_eq!(recorded(&self.server, "dead").await, 0, "dead letters");
         pushed
     }
 

@@ -297,3 +297,68 @@ pub(crate) struct BulkLine {
     #[schema(max_items = 256)]
     tags: Option<Vec<String>>,
 }
+
+/// An attempt to deliver, as the worker that made it reports it.
+#[derive(ToSchema)]
+#[schema(as = DeliveryReport)]
+pub(crate) struct ReportShape {
+    /// The channel: 1 to 180 bytes, not beginning with `dead:`.
+    #[schema(min_length = 1, max_length = 180, examples("sendmail"))]
+    sender: String,
+    /// The job's name: 1 to 255 bytes.
+    #[schema(min_length = 1, max_length = 255)]
+    name: String,
+    /// The attempt.
+    attempt: AttemptShape,
+    /// What was made of it.
+    #[serde(flatten)]
+    reported: ReportedShape,
+}
+
+/// One attempt to deliver.
+#[derive(ToSchema)]
+#[schema(as = Attempt)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AttemptShape {
+    /// 1 for the first of a life.
+    #[schema(minimum = 0, maximum = 4_294_967_295_u32)]
+    number: u32,
+    /// When it began, by the worker's clock; Unix milliseconds.
+    #[schema(minimum = 0, maximum = 253_402_300_799_999_i64)]
+    at: i64,
+    /// How long it took, in milliseconds.
+    #[schema(minimum = 0, maximum = 4_294_967_295_u32)]
+    took_ms: u32,
+    /// Which version of the sender it was, if that is known.
+    version: Option<String>,
+    /// How it ended.
+    #[schema(pattern = "^(done|later|temporary|limited|permanent|trap|cpu|time|memory|host)$")]
+    end: String,
+    /// The last HTTP status that the sender was answered.
+    #[schema(minimum = 0, maximum = 65_535)]
+    status: Option<u16>,
+    /// What the sender, or its provider through it, said; what is longer than 1 KiB is cut.
+    message: Option<String>,
+}
+
+/// What an attempt made of a delivery.
+#[derive(ToSchema)]
+#[schema(as = AttemptMade)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub(crate) enum ReportedShape {
+    /// It is delivered.
+    Delivered,
+    /// It is to be tried again.
+    Waiting {
+        /// When, in Unix seconds.
+        #[serde(rename = "dueAt")]
+        due_at: i64,
+    },
+    /// It was given up.
+    Dead {
+        /// Why; what is longer than 1 KiB is cut.
+        reason: String,
+        /// What was to be delivered.
+        data: String,
+    },
+}

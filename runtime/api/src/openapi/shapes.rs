@@ -100,7 +100,7 @@ pub(crate) struct DeliveryShape {
 
 /// One attempt to deliver.
 #[derive(ToSchema)]
-#[schema(as = Attempt)]
+#[schema(as = DeliveryAttempt)]
 #[expect(dead_code, reason = "the fields are read by the derive")]
 pub(crate) struct AttemptShape {
     /// 1 for the first of a life.

@@ -15,3 +15,4 @@ mod limits;
 mod lists;
 mod openapi;
 mod paths;
+mod reports;

@@ -59,14 +59,26 @@ impl Service {
     /// # Errors
     /// [`ServiceError::NoSuchDelivery`], [`ServiceError::NoDeliveries`], or the store failed.
     pub async fn delivery(&self, name: &JobName) -> Result<Vec<Delivery>, ServiceError> {
-        let found = self.log()?.get(name).await?;
-        if found.is_empty() { Err(ServiceError::NoSuchDelivery(name.clone())) } else { Ok(found) }
+        let mut found = self.log()?.get(name).await?;
+        if found.is_empty() {
+            return Err(ServiceError::NoSuchDelivery(name.clone()));
+        }
+        let key = |delivery: &Delivery| JobKey { func: self.prefix.func(&delivery.sender), name: name.clone() };
+        let running = self.queue.running(&found.iter().map(key).collect::<Vec<_>>()).await;
+        for (delivery, is_running) in found.iter_mut().zip(running) {
+            if is_running && delivery.state.may_become(DeliveryState::Sending) {
+                delivery.state = DeliveryState::Sending;
+            }
+        }
+        Ok(found)
     }
 
-    /// Enters what workers report. What was entered before is entered once.
+    /// Enters what workers report, in order and together. When this returns, all of it is durable. What was entered before
+    /// changes nothing, so a report that may or may not have come can be told again.
     ///
     /// # Errors
-    /// [`ServiceError::NoDeliveries`], or the store failed; some may be entered then.
+    /// [`ServiceError::NoDeliveries`], or the store failed; then some may have been entered, and telling all of them again is
+    /// right.
     pub async fn record(&self, reports: Vec<Report>) -> Result<(), ServiceError> {
         let events = reports.into_iter().map(DeliveryEvent::Attempted).collect();
         Ok(self.log()?.record(events).await.into_iter().collect::<Result<(), StoreError>>()?)

@@ -7,6 +7,7 @@ use pusher::config::PeriodicdSettings;
 use pusher::sandbox::manifest::Bytes;
 
 use super::periodic::CertArgs;
+use super::size;
 
 #[derive(Args)]
 pub(crate) struct PeriodicdArgs {
@@ -41,10 +42,6 @@ pub(crate) struct PeriodicdArgs {
     /// Seconds a connection may be silent, 0 for ever; clients can change it until the next start [default: 120]
     #[arg(long, env = "PUSHER_KEEPALIVE", value_name = "SECONDS")]
     keepalive: Option<u32>,
-}
-
-fn size(text: &str) -> Result<Bytes, String> {
-    Bytes::try_from(text.to_owned())
 }
 
 impl From<PeriodicdArgs> for PeriodicdSettings {

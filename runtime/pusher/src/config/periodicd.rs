@@ -38,7 +38,7 @@ pub struct PeriodicdSettings {
 
 /// Where `periodicd` keeps its jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keep {
+pub enum KeepJobs {
     /// In a database, durably.
     Disk {
         /// Where it lies.
@@ -58,7 +58,7 @@ pub struct PeriodicdConfig {
     /// The certificates of those that are `tls://`.
     pub tls: TlsFiles,
     /// Where jobs are kept.
-    pub keep: Keep,
+    pub keep: KeepJobs,
     /// The file of identities; `None`: everybody may do everything.
     pub auth_file: Option<PathBuf>,
     /// Where the operator listener listens, `host:port`; `None`: there is none.
@@ -82,12 +82,12 @@ impl PeriodicdConfig {
         let is_said = said.memory.is_some() || said.work_dir.is_some();
         let (memory, work_dir) = if is_said { (said.memory, said.work_dir) } else { (file.memory, file.work_dir) };
         let keep = match (memory, work_dir) {
-            (Some(true), None) => Keep::Memory,
+            (Some(true), None) => KeepJobs::Memory,
             (Some(true), Some(dir)) => {
                 let reason = "jobs are kept in memory, as --memory says; leave one of the two out".to_owned();
                 return Err(ConfigError::Value { name: "--work-dir", value: dir.display().to_string(), reason });
             }
-            (_, dir) => Keep::Disk {
+            (_, dir) => KeepJobs::Disk {
                 work_dir: dir.unwrap_or_else(|| PathBuf::from(".")),
                 map_size: map_size(said.map_size.or(file.map_size))?,
             },
@@ -141,7 +141,7 @@ mod tests {
     fn without_a_word_it_listens_where_workers_look_and_keeps_jobs_here() {
         let config = resolve(PeriodicdSettings::default(), "").unwrap();
         assert_eq!(config.listen, [DEFAULT_PERIODIC.parse().unwrap()]);
-        assert_eq!(config.keep, Keep::Disk { work_dir: ".".into(), map_size: 256 << 30 });
+        assert_eq!(config.keep, KeepJobs::Disk { work_dir: ".".into(), map_size: 256 << 30 });
         assert_eq!((config.admin, config.auth_file, config.options.settings), (None, None, Settings::default()));
     }
 
@@ -160,7 +160,7 @@ mod tests {
             ..PeriodicdSettings::default()
         };
         let config = resolve(said, file).unwrap();
-        assert_eq!((config.listen.len(), config.keep, config.options.settings.timeout), (1, Keep::Memory, 7));
+        assert_eq!((config.listen.len(), config.keep, config.options.settings.timeout), (1, KeepJobs::Memory, 7));
     }
 
     #[test]

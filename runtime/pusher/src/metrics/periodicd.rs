@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use periodic::Handle;
-use pusher_core::Prefix;
 use pusher_store::Store;
 
 use super::server::{Jobs, show_store};
@@ -20,7 +19,7 @@ pub(crate) struct Periodicd {
 impl Periodicd {
     /// Of the server behind `handle`. Funcs of pusher's senders are known by the default prefix.
     pub(crate) fn new(handle: Handle, store: Option<Arc<Store>>) -> Self {
-        Self { jobs: Jobs::new(handle, Prefix::default()), store }
+        Self { jobs: Jobs::new(handle), store }
     }
 }
 

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use periodic::{FuncStatus, Handle};
 use pusher_api::RequestCounts;
-use pusher_core::{Prefix, SenderName, Service};
+use pusher_core::Service;
 use pusher_store::Store;
 
 use super::{Page, Source};
 
-/// So many funcs have numbers of their own, and one more at most; whoever reaches the Periodic server can make more.
+/// So many funcs have numbers of their own; whoever reaches the Periodic server can make more.
 const FUNCS: usize = 256;
 /// What the funcs are called that have none.
 const OTHER: &str = "other";
@@ -35,6 +35,10 @@ impl Source for Server {
         let samples = kinds.map(|(kind, count)| (vec![("kind", kind.to_owned())], count));
         let help = "How many messages were accepted: to one recipient, to all, and to one as a part of the latter.";
         page.counter("pusher_pushes_accepted_total", help, samples);
+        let recorded = self.store.deliveries_recorded();
+        let samples = recorded.map(|(state, count)| (vec![("state", state.as_str().to_owned())], count));
+        let help = "How many changes of deliveries were entered in the log, by the state that they led to.";
+        page.counter("pusher_deliveries_recorded_total", help, samples);
         show_store(&self.store, page);
         if let Some(jobs) = &self.jobs {
             jobs.show(page).await;
@@ -83,8 +87,7 @@ pub(crate) fn show_store(store: &Store, page: &mut Page) {
 /// The jobs of the embedded Periodic server.
 pub(crate) struct Jobs {
     handle: Handle,
-    prefix: Prefix,
-    /// Funcs that have, or had, a worker, and those of their dead letters.
+    /// Funcs that have, or had, a worker.
     known: Mutex<BTreeSet<Bytes>>,
 }
 
@@ -97,9 +100,9 @@ struct Counts {
 }
 
 impl Jobs {
-    /// Of the server behind `handle`, where dead letters stand behind `prefix`.
-    pub(crate) fn new(handle: Handle, prefix: Prefix) -> Self {
-        Self { handle, prefix, known: Mutex::default() }
+    /// Of the server behind `handle`.
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle, known: Mutex::default() }
     }
 
     pub(crate) async fn show(&self, page: &mut Page) {
@@ -113,12 +116,12 @@ impl Jobs {
         page.gauge("pusher_job_workers", "How many connections of workers take jobs.", each(|counts| counts.workers));
     }
 
-    /// The numbers of each func that has or had a worker, and of its dead letters; all others as one.
+    /// The numbers of each func that has or had a worker; all others as one.
     fn count(&self, status: Vec<FuncStatus>) -> BTreeMap<String, Counts> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for FuncStatus { func, .. } in status.iter().filter(|line| line.workers > 0) {
-            if known.len() < FUNCS && known.insert(func.clone()) {
-                known.extend(self.dead(func));
+            if known.len() < FUNCS {
+                known.insert(func.clone());
             }
         }
         let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
@@ -131,13 +134,6 @@ impl Jobs {
             entry.workers += workers;
         }
         counts
-    }
-
-    /// Where the dead letters of a func are, if it is a sender's.
-    fn dead(&self, func: &[u8]) -> Option<Bytes> {
-        let name = std::str::from_utf8(func).ok()?.strip_prefix(self.prefix.as_str())?;
-        let sender = SenderName::parse(name).ok()?;
-        Some(Bytes::from(String::from(self.prefix.dead_func(&sender))))
     }
 }
 
@@ -156,28 +152,19 @@ mod tests {
     async fn jobs() -> (periodic::Server, Jobs) {
         let store = Arc::new(MemoryStore::default());
         let server = periodic::Server::start(store, Arc::new(SystemClock), ServerOptions::default()).await.unwrap();
-        let jobs = Jobs::new(server.handle(), Prefix::default());
+        let jobs = Jobs::new(server.handle());
         (server, jobs)
     }
 
     #[tokio::test]
     async fn only_funcs_that_had_a_worker_are_named() {
         let (_server, jobs) = jobs().await;
-        let first = jobs.count(vec![
-            line("pusher:dead:mail", 0, 4, 0),
-            line("pusher:dead:made up", 0, 1, 0),
-            line("pusher:mail", 1, 3, 1),
-            line("pusher:made up", 0, 5, 0),
-        ]);
+        let first = jobs.count(vec![line("pusher:mail", 1, 3, 1), line("pusher:made up", 0, 5, 0)]);
         let counts = |waiting, running, workers| Counts { waiting, running, workers };
         let named = |name: &str, counts: Counts| (name.to_owned(), counts);
         assert_eq!(
             first.into_iter().collect::<Vec<_>>(),
-            [
-                named("other", counts(6, 0, 0)),
-                named("pusher:dead:mail", counts(4, 0, 0)),
-                named("pusher:mail", counts(2, 1, 1)),
-            ]
+            [named("other", counts(5, 0, 0)), named("pusher:mail", counts(2, 1, 1))]
         );
         // The worker is gone, and that is when its messages wait.
         let then = jobs.count(vec![line("pusher:mail", 0, 9, 0)]);

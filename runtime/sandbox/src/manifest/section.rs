@@ -130,7 +130,8 @@ impl Retry {
 }
 
 /// `[breaker]`: when messages are held back because they only fail. Then one at a time is tried, and the others wait,
-/// without that counting as an attempt. It holds for one worker.
+/// without that counting as an attempt. Each worker counts alone: one that finds the provider down holds its own messages
+/// back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Breaker {
@@ -153,8 +154,8 @@ impl Breaker {
     }
 }
 
-/// `[rate]`: how many messages the sender is given a second. What is above waits, without that counting as an attempt. It
-/// holds for one worker: with two of them there may be twice as many.
+/// `[rate]`: how many messages the sender is given a second. What is above waits, without that counting as an attempt. Each
+/// worker counts alone, from its own start: for N workers write an Nth of what the provider allows.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rate {

@@ -34,7 +34,7 @@ use write::Prune;
 
 pub(crate) use jobs::{End, event_of, facts};
 pub(crate) use record::{millis_number, number_millis};
-pub(crate) use write::Numbers;
+pub(crate) use write::{DeliveryCounts, Numbers};
 
 #[async_trait]
 impl DeliveryLog for Store {

@@ -1,6 +1,7 @@
 //! What happens to deliveries, in the writer's transactions.
 
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use heed::PutFlags;
 use pusher_core::{
@@ -8,7 +9,7 @@ use pusher_core::{
 };
 
 use super::jobs::accepted;
-use super::record::{Kept, Place, decode, encode, millis_number, name_key, number_millis, number_now};
+use super::record::{KEPT, Kept, Place, decode, encode, millis_number, name_key, number_millis, number_now};
 use crate::batch::Batch;
 use crate::error::{Failure, corrupt};
 use crate::keys::{Key, LAST_NUMBER};
@@ -72,6 +73,25 @@ pub(crate) struct JobFacts {
 #[derive(Default)]
 pub(crate) struct Numbers {
     last: Option<u64>,
+    /// How many records came to each state, in the order of [`KEPT`].
+    entered: [u64; KEPT.len()],
+}
+
+/// How many records came to each state since the store was opened.
+#[derive(Default)]
+pub(crate) struct DeliveryCounts([AtomicU64; KEPT.len()]);
+
+impl DeliveryCounts {
+    /// Counts what a batch did, once it is durable.
+    pub(crate) fn add(&self, numbers: &Numbers) {
+        for (count, entered) in self.0.iter().zip(numbers.entered) {
+            count.fetch_add(entered, Relaxed);
+        }
+    }
+
+    pub(crate) fn read(&self) -> [(DeliveryState, u64); KEPT.len()] {
+        std::array::from_fn(|at| (KEPT[at], self.0[at].load(Relaxed)))
+    }
 }
 
 impl Batch<'_> {
@@ -162,6 +182,9 @@ impl Batch<'_> {
         let flags = if new.state == DeliveryState::Delivered { PutFlags::APPEND } else { PutFlags::empty() };
         self.tables.deliveries.put_with_flags(&mut self.txn, flags, &new.key(), self.scratch)?;
         self.tables.delivery_names.put(&mut self.txn, key.as_bytes(), &new.key())?;
+        if let Some(at) = KEPT.iter().position(|state| *state == new.state) {
+            self.numbers.entered[at] += 1;
+        }
         Ok(())
     }
 

@@ -9,13 +9,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pusher_core::Report;
 use tokio::sync::Notify;
 
-use super::{SpoolError, SpoolOptions};
+use super::{SpoolError, SpoolOptions, Waiting};
 
 /// So many workers can share a directory.
 const PLACES: u32 = 64;
 /// A file takes no more reports once it has so many, or so many bytes: one request is to carry it.
-const REPORTS: usize = 500;
+const REPORTS: u64 = 500;
 const BYTES: u64 = 1 << 20;
+/// What the names of files end in that were put aside.
+const REFUSED: &str = "refused";
 
 /// The files of a place.
 pub(super) struct Files {
@@ -32,19 +34,25 @@ struct State {
     /// The one that is written to.
     current: Option<Current>,
     last: u64,
+    /// In files that are to be sent.
     bytes: u64,
+    reports: u64,
+    /// In files that were put aside: they take room, too.
+    aside_bytes: u64,
+    /// Reports that were put aside since the start.
+    refused: u64,
     closed: bool,
 }
 
 struct Whole {
     path: PathBuf,
     bytes: u64,
+    reports: u64,
 }
 
 struct Current {
     file: File,
     whole: Whole,
-    reports: usize,
 }
 
 impl Files {
@@ -67,29 +75,45 @@ impl Files {
     }
 
     fn in_place(dir: PathBuf, max_bytes: u64, lock: File) -> io::Result<Self> {
-        let mut found = Vec::new();
+        let (mut found, mut last, mut aside_bytes) = (Vec::new(), 0, 0);
         for entry in fs::read_dir(&dir)? {
             let entry = entry?;
-            let name = entry.file_name();
-            let number = name.to_str().and_then(|name| name.strip_suffix(".jsonl")?.parse::<u64>().ok());
-            if let Some(number) = number {
-                found.push((number, Whole { path: entry.path(), bytes: entry.metadata()?.len() }));
+            let (path, bytes) = (entry.path(), entry.metadata()?.len());
+            let number = path.file_stem().and_then(|name| name.to_str()?.parse::<u64>().ok());
+            match (number, path.extension().and_then(|ending| ending.to_str())) {
+                (Some(number), Some("jsonl")) => {
+                    let reports = fs::read(&path)?.iter().filter(|byte| **byte == b'\n').count() as u64;
+                    found.push((number, Whole { path, bytes, reports }));
+                }
+                (Some(number), Some(REFUSED)) => {
+                    last = last.max(number);
+                    aside_bytes += bytes;
+                }
+                _ => {}
             }
         }
         found.sort_unstable_by_key(|(number, _)| *number);
         if !found.is_empty() {
             tracing::info!(files = found.len(), dir = %dir.display(), "reports of an earlier worker are told first");
         }
-        let last = found.last().map_or(0, |(number, _)| *number);
+        last = found.last().map_or(0, |(number, _)| *number).max(last);
         let whole: VecDeque<_> = found.into_iter().map(|(_, whole)| whole).collect();
         let bytes = whole.iter().map(|whole| whole.bytes).sum();
-        let state = State { whole, current: None, last, bytes, closed: false };
+        let reports = whole.iter().map(|whole| whole.reports).sum();
+        let state = State { whole, current: None, last, bytes, reports, aside_bytes, refused: 0, closed: false };
         Ok(Self { dir, max_bytes, state: Mutex::new(state), changed: Notify::new(), _lock: lock })
     }
 
     /// Is there room for so many bytes?
     pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.state().bytes + bytes as u64 <= self.max_bytes
+        let state = self.state();
+        state.bytes + state.aside_bytes + bytes as u64 <= self.max_bytes
+    }
+
+    /// What is there.
+    pub(super) fn numbers(&self) -> Waiting {
+        let state = self.state();
+        Waiting { reports: state.reports, bytes: state.bytes, refused: state.refused }
     }
 
     /// Writes lines, which are so many reports; with `sync` they are on the disk when this returns.
@@ -103,7 +127,7 @@ impl Files {
                 // Its name, too.
                 File::open(&self.dir)?.sync_all()?;
             }
-            state.current = Some(Current { file, whole: Whole { path, bytes: 0 }, reports: 0 });
+            state.current = Some(Current { file, whole: Whole { path, bytes: 0, reports: 0 } });
         }
         let Some(current) = &mut state.current else { return Ok(()) };
         let before = current.whole.bytes;
@@ -114,9 +138,10 @@ impl Files {
             return Err(error);
         }
         current.whole.bytes += lines.len() as u64;
-        current.reports += reports;
-        let is_full = current.reports >= REPORTS || current.whole.bytes >= BYTES;
+        current.whole.reports += reports as u64;
+        let is_full = current.whole.reports >= REPORTS || current.whole.bytes >= BYTES;
         state.bytes += lines.len() as u64;
+        state.reports += reports as u64;
         if is_full {
             state.seal();
         }
@@ -158,9 +183,12 @@ impl Files {
 
     /// Takes the first file off the list and puts it aside.
     pub(super) fn refused(&self) {
-        if let Some(whole) = self.state().take()
-            && let Err(error) = fs::rename(&whole.path, whole.path.with_extension("refused"))
-        {
+        let mut state = self.state();
+        let Some(whole) = state.take() else { return };
+        state.aside_bytes += whole.bytes;
+        state.refused += whole.reports;
+        drop(state);
+        if let Err(error) = fs::rename(&whole.path, whole.path.with_extension(REFUSED)) {
             tracing::warn!(file = %whole.path.display(), %error, "a file of refused reports keeps its name");
         }
     }
@@ -188,6 +216,7 @@ impl State {
     fn take(&mut self) -> Option<Whole> {
         let whole = self.whole.pop_front()?;
         self.bytes -= whole.bytes;
+        self.reports -= whole.reports;
         Some(whole)
     }
 }

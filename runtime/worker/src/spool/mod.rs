@@ -7,6 +7,7 @@
 //! ```text
 //! DIR/0/lock        taken by the worker whose place it is; another worker takes DIR/1, and so on
 //! DIR/0/17.jsonl    reports, a line each; a file is one request, and is deleted when that is answered
+//! DIR/0/9.refused   one that was refused for good, put aside for somebody to look at
 //! ```
 
 mod files;
@@ -48,7 +49,7 @@ pub trait ReportSink: Send + Sync {
 pub struct SpoolOptions {
     /// The directory; it is made if it is not there, readable by this user only.
     pub dir: PathBuf,
-    /// How much may wait, in bytes. Then no further report is taken: what is delivered meanwhile is missing in the log,
+    /// How much may wait, in bytes, with what was put aside. Then no further report is taken: what is delivered meanwhile is missing in the log,
     /// and what is given up waits in the queue. Default: 64 MiB, some hundred thousand reports.
     pub max_bytes: u64,
 }
@@ -82,8 +83,32 @@ pub enum SpoolError {
     },
 }
 
+/// What waits in a spool.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// How many reports.
+    pub reports: u64,
+    /// In how many bytes.
+    pub bytes: u64,
+    /// How many were refused for good since the worker started, and put aside.
+    pub refused: u64,
+}
+
+/// What a spool holds, to be read while it is used. Cheap to clone.
+#[derive(Clone)]
+pub struct SpoolUse(Arc<Files>);
+
+impl SpoolUse {
+    /// What waits now.
+    #[must_use]
+    pub fn read(&self) -> Waiting {
+        self.0.numbers()
+    }
+}
+
 /// Reports on their way. See the module's description.
 pub struct Spool {
+    files: Arc<Files>,
     queue: mpsc::Sender<Entry>,
     sink: Arc<dyn ReportSink>,
     stop: CancellationToken,
@@ -100,8 +125,15 @@ impl Spool {
         let (queue, inbox) = mpsc::channel(QUEUE);
         write::start(Arc::clone(&files), inbox)?;
         let stop = CancellationToken::new();
-        let sending = AbortOnDropHandle::new(tokio::spawn(send_all(files, Arc::clone(&sink), stop.clone())));
-        Ok(Self { queue, sink, stop, sending })
+        let sending =
+            AbortOnDropHandle::new(tokio::spawn(send_all(Arc::clone(&files), Arc::clone(&sink), stop.clone())));
+        Ok(Self { files, queue, sink, stop, sending })
+    }
+
+    /// What it holds, for whoever watches it.
+    #[must_use]
+    pub fn usage(&self) -> SpoolUse {
+        SpoolUse(Arc::clone(&self.files))
     }
 
     /// Tells what is there, for `limit` at most. What is left is told by the next worker.

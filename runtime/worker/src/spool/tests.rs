@@ -124,6 +124,8 @@ async fn a_full_spool_takes_no_more_until_there_is_room_and_two_workers_do_not_s
     }
     assert!(taken >= 2);
     assert!(matches!(spool.report(dead(9)).await, Err(ReportError::Unavailable(_))));
+    let waiting = spool.usage().read();
+    assert_eq!((waiting.reports, waiting.bytes <= 600), (u64::from(taken), true));
     let second = open(dir.path(), &sink);
     assert!(dir.path().join("1/lock").exists());
     sink.is_there.store(true, Ordering::SeqCst);
@@ -143,8 +145,20 @@ async fn what_is_refused_is_put_aside_and_holds_nobody_up() {
     while files(dir.path(), ".refused") == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    assert_eq!(spool.usage().read(), Waiting { reports: 0, bytes: 0, refused: 1 });
     sink.refuses.store(false, Ordering::SeqCst);
     spool.report(report(2)).await.unwrap();
     sink.until_told(1).await;
     assert_eq!(sink.told(), [2]);
+}
+
+#[tokio::test]
+async fn what_was_put_aside_takes_room_also_after_a_restart() {
+    let (dir, sink) = (tempfile::tempdir().unwrap(), Sink::new(true));
+    std::fs::create_dir(dir.path().join("0")).unwrap();
+    std::fs::write(dir.path().join("0/7.refused"), [b'x'; 500]).unwrap();
+    let spool = Spool::open(SpoolOptions { max_bytes: 600, ..SpoolOptions::new(dir.path()) }, sink.clone()).unwrap();
+    assert!(spool.report(report(1)).await.is_err());
+    spool.close(Duration::from_secs(1)).await;
+    assert!(dir.path().join("0/7.refused").exists());
 }
