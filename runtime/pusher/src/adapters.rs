@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use periodic::{Handle, SubmitError};
 use pusher_client::{Client, ClientError, ReportBatch};
-use pusher_core::{DeliveryEvent, DeliveryLog, JobKey, JobName, NewJob, Note, Queue, QueueError, Report, SenderName};
+use pusher_core::{
+    Delivery, DeliveryEvent, DeliveryLog, JobKey, JobName, NewJob, Note, Queue, QueueError, Report, SenderName,
+};
 use pusher_worker::{ReportError, ReportSink, Reports};
 use std::sync::Arc;
 
@@ -80,9 +82,13 @@ impl Reports for LogReports {
     }
 
     async fn first_attempt(&self, sender: &SenderName, name: &JobName) -> Option<i64> {
-        let found = self.log.get(name).await.ok()?;
-        Some(found.iter().find(|delivery| delivery.sender == *sender)?.attempts.first()?.at)
+        first_attempt(&self.log.get(name).await.ok()?, sender)
     }
+}
+
+/// When the delivery over this sender was tried first.
+fn first_attempt(found: &[Delivery], sender: &SenderName) -> Option<i64> {
+    Some(found.iter().find(|delivery| delivery.sender == *sender)?.attempts.first()?.at)
 }
 
 /// An API server elsewhere, which keeps the delivery log: what a worker's [`Spool`](pusher_worker::Spool) tells.
@@ -103,8 +109,8 @@ impl ReportSink for ApiReports {
         self.tell(batch).await
     }
 
-    async fn first_attempt(&self, _sender: &SenderName, _name: &JobName) -> Option<i64> {
-        None
+    async fn first_attempt(&self, sender: &SenderName, name: &JobName) -> Option<i64> {
+        first_attempt(&self.0.delivery(name).await.ok()?, sender)
     }
 }
 
