@@ -156,12 +156,19 @@ impl IntoResponse for ApiError {
 
 fn service_status(error: &ServiceError) -> StatusCode {
     match error {
-        ServiceError::NoSuchPusher(_) => StatusCode::NOT_FOUND,
+        ServiceError::NoSuchPusher(_) | ServiceError::NoSuchDelivery(_) | ServiceError::NoSuchPushAll(_) => {
+            StatusCode::NOT_FOUND
+        }
         ServiceError::SenderNotAdded(_) => StatusCode::NOT_ACCEPTABLE,
         ServiceError::OverLimit(..) => StatusCode::BAD_REQUEST,
         ServiceError::Search(SearchError::Query(_)) => StatusCode::BAD_REQUEST,
-        ServiceError::NoSearch | ServiceError::NoFanOut | ServiceError::NoDeliveries => StatusCode::NOT_IMPLEMENTED,
-        ServiceError::FanOutOfPushAll => StatusCode::BAD_REQUEST,
+        ServiceError::NoSearch | ServiceError::NoDeliveries => StatusCode::NOT_IMPLEMENTED,
+        ServiceError::FanOutOfPushAll | ServiceError::Tags(_) | ServiceError::AllDeliveries => StatusCode::BAD_REQUEST,
+        ServiceError::NotWaiting(_)
+        | ServiceError::KeyInProgress
+        | ServiceError::Queue(QueueError::Refused(_))
+        | ServiceError::Store(StoreError::Refused(_)) => StatusCode::CONFLICT,
+        ServiceError::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         ServiceError::Store(StoreError::Full(_))
         | ServiceError::Search(SearchError::Store(StoreError::Full(_)))
         | ServiceError::Queue(QueueError::Full(_)) => StatusCode::INSUFFICIENT_STORAGE,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use pusher_core::{FanOutRequest, JobName, PushRequest, PusherId, Tag};
+use pusher_core::{FanOutRequest, JobName, PushRequest, PusherId};
 
 use crate::binding::{self, BindingError, PushAllForm, PushForm};
 use crate::error::ApiError;
@@ -139,9 +139,6 @@ pub(crate) async fn pushall(
 ) -> Result<Response, ApiError> {
     let PushAllForm { data, tag, sched_at } = binding::bind(request, api.limits.body).await?;
     let sched_at = integer("schedat", Some(&sched_at))?.unwrap_or(0);
-    if !tag.is_empty() {
-        Tag::parse(&tag)?;
-    }
     let name = api.service.pushall(&of.sender, &tag, &data, sched_at).await?;
     Ok(reply::accepted(&name))
 }
@@ -204,7 +201,7 @@ pub(crate) async fn fan_out(
 ) -> Result<Response, ApiError> {
     let form = Form::read(request, ["id", "tag", "data", "limit"], api.limits.body).await?;
     let id = JobName::parse(form.nonempty(0).unwrap_or_default())?;
-    let tag = form.nonempty(1).map(Tag::parse).transpose()?;
+    let tag = form.nonempty(1).unwrap_or_default().to_owned();
     let data = form.nonempty(2).unwrap_or_default().to_owned();
     let limit = integer("limit", form.nonempty(3))?;
     form.intact()?;

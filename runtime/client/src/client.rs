@@ -119,7 +119,8 @@ impl Client {
         self.accepted(&call).await
     }
 
-    /// Pushes one message to every recipient that has `sender` and, if one is given, `tag`; the name of its job.
+    /// Pushes one message to every recipient that has `sender` and on whom `tag`, a tag or an expression of tags, holds, unless
+    /// it is empty; the name of its job.
     /// `sched_at` is when, in Unix seconds; 0: now.
     ///
     /// # Errors
@@ -127,14 +128,14 @@ impl Client {
     pub async fn pushall(
         &self,
         sender: &SenderName,
-        tag: Option<&Tag>,
+        tag: &str,
         data: &str,
         sched_at: i64,
     ) -> Result<JobName, ClientError> {
         let call = sender_call(sender, "pushall")?
             .not_idempotent()
             .with("data", data)
-            .with_some("tag", tag.map(Tag::as_str))
+            .with_some("tag", Some(tag).filter(|tag| !tag.is_empty()))
             .with_some("schedat", self::sched_at(sched_at).as_deref());
         self.accepted(&call).await
     }
@@ -151,7 +152,7 @@ impl Client {
         }
         let call = sender_call(&request.sender, "fanout")?
             .with("id", request.id.as_str())
-            .with_some("tag", request.tag.as_ref().map(Tag::as_str))
+            .with_some("tag", Some(request.tag.as_str()).filter(|tag| !tag.is_empty()))
             .with("data", &request.data)
             .with("limit", &request.limit.to_string());
         let FannedOut { pushed, done } = read(&self.transport.send(&call).await?)?;

@@ -5,10 +5,12 @@
 //! all), `scopes` (who has a sender or a tag), and `history`, a long one of random changes, checked against a model that
 //! is nothing but [`Change::apply`] over a map.
 
+mod audiences;
 mod changes;
 mod deliveries;
 mod history;
 mod lists;
+mod pushalls;
 mod scopes;
 
 use crate::change::{Applied, Change, ContactFields, PusherChange, PusherFields};
@@ -44,6 +46,8 @@ where
     scopes::the_longest_words_are_found(&make()).await;
     scopes::pages_follow_each_other(&make()).await;
     scopes::pages_see_what_stays_whatever_comes_and_goes(&make()).await;
+    audiences::an_audience_is_whom_the_expression_holds_on(&make()).await;
+    audiences::audiences_follow_page_by_page(&make()).await;
     history::a_long_history_agrees_with_the_model(&make()).await;
 }
 
@@ -66,6 +70,12 @@ where
     deliveries::what_ended_can_be_forgotten_and_nothing_else(&make()).await;
     deliveries::the_oldest_are_pruned_first_and_only_what_has_ended(&make()).await;
     deliveries::a_long_history_of_deliveries_agrees_with_the_model(&make()).await;
+    pushalls::a_pushall_is_known_and_goes_forward(&make()).await;
+    pushalls::a_cancelled_pushall_takes_no_page(&make()).await;
+    pushalls::messages_of_a_pushall_are_counted_with_it(&make()).await;
+    pushalls::pushalls_are_listed_the_latest_first(&make()).await;
+    pushalls::a_request_is_remembered_by_its_key(&make()).await;
+    pushalls::pushalls_that_ended_are_pruned(&make()).await;
 }
 
 /// Numbers that look random and are the same every time (a linear congruential generator).

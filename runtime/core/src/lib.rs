@@ -6,6 +6,7 @@
 //! It opens no socket and no file and reads no clock, so every rule here can be tested without any of them.
 
 mod accepted;
+mod audience;
 mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -21,18 +22,20 @@ mod ports;
 mod pusher;
 mod retry;
 mod service;
-mod service_deliveries;
 pub mod signing;
 mod words;
 
 pub use accepted::Accepted;
+pub use audience::{Audience, MAX_TAG_EXPR_BYTES, TagExpr, TagExprError};
 pub use change::{Applied, Change, ContactFields, Limit, MAX_SENDERS, MAX_TAGS, PusherChange, PusherFields};
 pub use cursor::{Cursor, CursorError};
 pub use delivery::{
-    Attempt, Attempted, Delivery, DeliveryCursor, DeliveryEvent, DeliveryFilter, DeliveryLog, DeliveryPage,
-    DeliveryState, MAX_ATTEMPT_TEXT, MAX_KEPT_ATTEMPTS, Report, Reported, Retention, SendEnd, StateError, cut_text,
+    Attempt, Attempted, Delivery, DeliveryCursor, DeliveryCursorError, DeliveryEvent, DeliveryFilter, DeliveryLog,
+    DeliveryPage, DeliveryState, MAX_ATTEMPT_TEXT, MAX_KEPT_ATTEMPTS, Note, Once, Page, PushAll, PushAllCounts,
+    PushAllCursor, PushAllCursorError, PushAllPage, PushAllState, Report, Reported, Retention, SendEnd, StateError,
+    cut_text,
 };
-pub use fan_out::{FanOut, FanOutProgress, FanOutRequest, FanOuts, MAX_FAN_OUT_PAGE};
+pub use fan_out::{FanOutProgress, FanOutRequest, MAX_FAN_OUT};
 pub use histogram::{Distribution, Histogram};
 pub use job_name::{JobName, NameError};
 pub use message::{Failure, Fault, Message, Outcome, SendError, Sent};
@@ -42,7 +45,7 @@ pub use ports::{
 };
 pub use pusher::{Pusher, PusherList, PusherPage};
 pub use retry::{BreakerPolicy, RateLimit, RetryPolicy, Verdict};
-pub use service::{Service, ServiceError};
+pub use service::{Changed, PushAllStatus, Service, ServiceError};
 pub use words::{
     FuncName, MAX_ID_BYTES, MAX_PREFIX_BYTES, MAX_SENDER_BYTES, MAX_TAG_BYTES, Prefix, PusherId, SenderName, Tag,
     WordError,

@@ -6,8 +6,10 @@
 
 use async_trait::async_trait;
 
+use crate::audience::Audience;
 use crate::change::{Applied, PusherChange};
 use crate::cursor::Cursor;
+use crate::delivery::Note;
 use crate::fan_out::{FanOutProgress, FanOutRequest};
 use crate::job_name::JobName;
 use crate::message::{Message, Outcome, SendError, Sent};
@@ -28,6 +30,9 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What was asked does not hold (any more): a note that came with it says what must be.
+    #[error("{0}")]
+    Refused(String),
     /// Anything else: the disk, the network, a store that is shutting down.
     #[error("the store failed: {0}")]
     Failed(String),
@@ -70,7 +75,47 @@ pub trait Storer: Send + Sync {
     /// The ids in `scope` that come after `after` in ascending byte order, at most `size`. Paging with the last id as
     /// the next `after` sees every id that was there throughout exactly once, whatever is added or deleted meanwhile.
     async fn page(&self, scope: &Scope, after: Option<&PusherId>, size: usize) -> Result<Vec<PusherId>, StoreError>;
+
+    /// The same for those whom a pushall is for. Fewer than `size`: there are no more. Default: looks at everybody on the
+    /// pages of a scope that has them all; a store with indexes does better.
+    async fn audience(
+        &self,
+        audience: &Audience,
+        after: Option<&PusherId>,
+        size: usize,
+    ) -> Result<Vec<PusherId>, StoreError> {
+        let required = audience.tags.as_ref().and_then(|tags| tags.required().first().copied().cloned());
+        let scope = required.map_or_else(|| Scope::Sender(audience.sender.clone()), Scope::Tag);
+        let (mut found, mut after) = (Vec::new(), after.cloned());
+        while found.len() < size {
+            let page = self.page(&scope, after.as_ref(), size).await?;
+            let pushers = self.get(&page).await?;
+            found.extend(pushers.into_iter().flatten().filter(|pusher| audience.has(pusher)).map(|pusher| pusher.id));
+            if page.len() < size {
+                break;
+            }
+            after = page.into_iter().next_back();
+        }
+        found.truncate(size);
+        Ok(found)
+    }
+
+    /// How many they are. Default: by reading all pages.
+    async fn count(&self, audience: &Audience) -> Result<u64, StoreError> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = self.audience(audience, after.as_ref(), COUNTED_AT_ONCE).await?;
+            count += page.len() as u64;
+            if page.len() < COUNTED_AT_ONCE {
+                return Ok(count);
+            }
+            after = page.into_iter().next_back();
+        }
+    }
 }
+
+/// How many recipients are read at once to be counted.
+const COUNTED_AT_ONCE: usize = 1000;
 
 /// Why a search found nothing out.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -124,6 +169,9 @@ pub enum QueueError {
     /// the same job is taken once.
     #[error("the queue is not available: {0}")]
     Unavailable(String),
+    /// A note that came with the jobs does not hold; nothing was done.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// Takes jobs. An `Ok` is given only when the job is durable.
@@ -135,6 +183,25 @@ pub trait Queue: Send + Sync {
 
     /// Removes jobs, whatever their state; a job that is not there is no error. A job being run is not interrupted.
     async fn remove(&self, keys: Vec<JobKey>) -> Vec<Result<(), QueueError>>;
+
+    /// Are its jobs in the same store as the [`DeliveryLog`](crate::DeliveryLog)? Then it can
+    /// [`submit_noted`](Self::submit_noted), and the log sees the jobs. Default: they are not.
+    fn keeps_notes(&self) -> bool {
+        false
+    }
+
+    /// Submits jobs and keeps notes in one commit: all of it or nothing. With [`Note::Redriven`] only the jobs of what it
+    /// redrives are submitted. Default: refused.
+    async fn submit_noted(&self, jobs: Vec<NewJob>, notes: Vec<Note>) -> Result<(), QueueError> {
+        _ = (jobs, notes);
+        Err(QueueError::Refused("this queue keeps no notes".into()))
+    }
+
+    /// Submits a job in the place of one with its key that waits. False: there is none, and nothing was done. Default:
+    /// submits it, whether there is one or not.
+    async fn replace(&self, job: NewJob) -> Result<bool, QueueError> {
+        self.submit(vec![job]).await.into_iter().collect::<Result<(), _>>().map(|()| true)
+    }
 }
 
 /// A channel: delivers one message at a time.

@@ -1,23 +1,29 @@
-//! What can be done: each operation of the API as one function over the ports.
+//! What can be done: each operation of the API as one function over the ports. Recipients are here; `push` accepts
+//! messages, `fan_out` makes many of one, `deliveries` looks at what became of them, `once` keeps requests from being done
+//! twice.
+
+mod deliveries;
+mod fan_out;
+mod once;
+mod push;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use async_trait::async_trait;
-use serde::Serialize;
+
+pub use deliveries::{Changed, PushAllStatus};
 
 use crate::accepted::{Accepted, AcceptedCounts};
+use crate::audience::TagExprError;
 use crate::change::{Applied, Change, ContactFields, Limit, PusherChange, PusherFields};
 use crate::cursor::Cursor;
 use crate::delivery::DeliveryLog;
-use crate::fan_out::{FanOutProgress, FanOutRequest, FanOuts};
-use crate::gojson;
+use crate::fan_out::{FanOutProgress, FanOutRequest};
 use crate::job_name::JobName;
-use crate::ports::{
-    JobKey, NewJob, PushRequest, Pushers, PushersError, Queue, QueueError, Search, SearchError, StoreError, Storer,
-};
+use crate::ports::{PushRequest, Pushers, PushersError, Queue, QueueError, Search, SearchError, StoreError, Storer};
 use crate::pusher::{Pusher, PusherList, PusherPage};
 use crate::words::{Prefix, PusherId, SenderName, Tag};
+use once::KeysUnderWay;
 
 /// Why an operation was not done. Nothing was changed, unless the variant says otherwise.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -31,18 +37,36 @@ pub enum ServiceError {
     /// The recipient would have more senders or tags than it may.
     #[error("pusher {0} would have more than {1}, which is the limit; take one off first")]
     OverLimit(PusherId, Limit),
-    /// This server does not fan out: it has nowhere to keep how far it has come.
-    #[error("this server does not fan out")]
-    NoFanOut,
+    /// This server keeps no delivery log, and so neither deliveries nor how far a pushall has come.
+    #[error("this server keeps no delivery log")]
+    NoDeliveries,
+    /// Nothing is known of such a message.
+    #[error("there is no delivery {0}; it was never accepted here, or it ended so long ago that it was forgotten")]
+    NoSuchDelivery(JobName),
+    /// Nothing is known of such a pushall.
+    #[error("there is no pushall {0}; it was never accepted here, or it ended so long ago that it was forgotten")]
+    NoSuchPushAll(JobName),
+    /// A message that does not wait cannot be put off.
+    #[error("the delivery {0} does not wait: it is being sent, or has ended")]
+    NotWaiting(JobName),
+    /// Nothing was said of which deliveries are meant.
+    #[error("say which deliveries: a name, sender, pusher, tag, pushall, error or time")]
+    AllDeliveries,
+    /// A request with this idempotency key is being carried out.
+    #[error("a request with this Idempotency-Key is being carried out; ask again when it is answered")]
+    KeyInProgress,
+    /// The idempotency key was used for another request.
+    #[error("this Idempotency-Key was used for another request within 24 hours; take a new one")]
+    KeyReused,
+    /// The tag of a pushall is no expression of tags.
+    #[error(transparent)]
+    Tags(#[from] TagExprError),
     /// A pushall of pushalls.
     #[error("the sender pushall cannot be fanned out to")]
     FanOutOfPushAll,
     /// This server cannot search: it was given no index.
     #[error("this server has no search index")]
     NoSearch,
-    /// This server keeps no delivery log.
-    #[error("this server keeps no delivery log")]
-    NoDeliveries,
     /// The query was refused, or cannot be answered just now.
     #[error(transparent)]
     Search(#[from] SearchError),
@@ -58,26 +82,19 @@ pub enum ServiceError {
 #[derive(Clone)]
 pub struct Service {
     pub(crate) storer: Arc<dyn Storer>,
-    pub(crate) search: Option<Arc<dyn Search>>,
-    pub(crate) fan_outs: Option<Arc<dyn FanOuts>>,
-    pub(crate) deliveries: Option<Arc<dyn DeliveryLog>>,
+    search: Option<Arc<dyn Search>>,
+    pub(crate) log: Option<Arc<dyn DeliveryLog>>,
+    pub(crate) under_way: Arc<KeysUnderWay>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) prefix: Prefix,
     pub(crate) accepted: Arc<AcceptedCounts>,
-}
-
-/// The workload of a pushall job: keys in Go's order, `tag` there even when empty.
-#[derive(Serialize)]
-struct PushAll<'a> {
-    data: &'a str,
-    tag: &'a str,
 }
 
 impl Service {
     /// Operations that keep recipients in `storer` and submit jobs to `queue` under `prefix`.
     #[must_use]
     pub fn new(storer: Arc<dyn Storer>, queue: Arc<dyn Queue>, prefix: Prefix) -> Self {
-        Self { storer, search: None, fan_outs: None, deliveries: None, queue, prefix, accepted: Arc::default() }
+        Self { storer, search: None, log: None, under_way: Arc::default(), queue, prefix, accepted: Arc::default() }
     }
 
     /// The same operations, with `search` to find recipients by what they are.
@@ -86,11 +103,11 @@ impl Service {
         Self { search: Some(search), ..self }
     }
 
-    /// The same operations, with `fan_outs` to keep how far pushalls have come. Without them a pushall is accepted and
-    /// waits for a worker that asks a server which has them.
+    /// The same operations, with `log` to keep what becomes of messages and how far pushalls have come. Without it a
+    /// pushall is accepted and waits for a worker that asks a server which has one.
     #[must_use]
-    pub fn with_fan_outs(self, fan_outs: Arc<dyn FanOuts>) -> Self {
-        Self { fan_outs: Some(fan_outs), ..self }
+    pub fn with_deliveries(self, log: Arc<dyn DeliveryLog>) -> Self {
+        Self { log: Some(log), ..self }
     }
 
     /// How many pushes this service and its clones have accepted.
@@ -209,65 +226,6 @@ impl Service {
         self.change(id, Change::RemoveTag(tag)).await
     }
 
-    /// Accepts one message to one recipient. When this returns, the message is durable.
-    ///
-    /// # Errors
-    /// [`ServiceError::NoSuchPusher`], [`ServiceError::SenderNotAdded`], or the store or queue failed.
-    pub async fn push(&self, request: PushRequest) -> Result<JobName, ServiceError> {
-        match self.storer.has_sender(&request.pusher, &request.sender).await? {
-            None => return Err(ServiceError::NoSuchPusher(request.pusher)),
-            Some(false) if !request.force => return Err(ServiceError::SenderNotAdded(request.pusher)),
-            Some(_) => {}
-        }
-        let name = JobName::for_push(&request.pusher, &request.data);
-        let name = self.submit(&request.sender, name, request.data, request.sched_at).await?;
-        self.accepted.pushes.fetch_add(1, Relaxed);
-        Ok(name)
-    }
-
-    /// Accepts one message to every recipient that has `sender` and, unless it is empty, `tag`. The job waits for a
-    /// worker that runs the `pushall` sender.
-    ///
-    /// # Errors
-    /// The store or the queue failed.
-    pub async fn pushall(
-        &self,
-        sender: &SenderName,
-        tag: &str,
-        data: &str,
-        sched_at: i64,
-    ) -> Result<JobName, ServiceError> {
-        let workload = gojson::to_string(&PushAll { data, tag })
-            .map_err(|e| StoreError::Failed(format!("the workload has no JSON form: {e}")))?;
-        let name = JobName::for_pushall(sender, &workload);
-        self.begin_anew(&name).await?;
-        let name = self.submit(&pushall_sender(), name, workload, sched_at).await?;
-        self.accepted.pushalls.fetch_add(1, Relaxed);
-        Ok(name)
-    }
-
-    /// Cancels a push (`sender` as it was pushed to) or a pushall (`sender` = `pushall`) that has not gone out. One that
-    /// is not there is no error, as in the Go program.
-    ///
-    /// # Errors
-    /// The queue failed.
-    pub async fn cancel(&self, sender: &SenderName, name: JobName) -> Result<(), ServiceError> {
-        let key = JobKey { func: self.prefix.func(sender), name };
-        Ok(one(self.queue.remove(vec![key]).await)?)
-    }
-
-    async fn submit(
-        &self,
-        sender: &SenderName,
-        name: JobName,
-        workload: String,
-        sched_at: i64,
-    ) -> Result<JobName, ServiceError> {
-        let key = JobKey { func: self.prefix.func(sender), name: name.clone() };
-        one(self.queue.submit(vec![NewJob { key, workload, sched_at }]).await)?;
-        Ok(name)
-    }
-
     async fn change(&self, id: PusherId, change: Change) -> Result<Applied, ServiceError> {
         let applied = self.storer.apply(vec![PusherChange { id: id.clone(), change }]).await;
         outcome(id, applied.into_iter().next())
@@ -282,17 +240,6 @@ fn outcome(id: PusherId, applied: Option<Result<Applied, StoreError>>) -> Result
         Some(result) => Ok(result?),
         None => Err(StoreError::Failed("the store gave no result".into()).into()),
     }
-}
-
-/// The sender that turns one pushall into one push per recipient.
-pub(crate) fn pushall_sender() -> SenderName {
-    let Ok(name) = SenderName::parse("pushall") else { unreachable!("a short constant that is not reserved") };
-    name
-}
-
-/// The one result of a batch of one.
-fn one(results: Vec<Result<(), QueueError>>) -> Result<(), QueueError> {
-    results.into_iter().next().unwrap_or_else(|| Err(QueueError::Unavailable("the queue gave no result".into())))
 }
 
 #[async_trait]
@@ -325,13 +272,23 @@ impl From<ServiceError> for PushersError {
             | ServiceError::SenderNotAdded(_)
             | ServiceError::OverLimit(..)
             | ServiceError::NoSearch
-            | ServiceError::NoFanOut
             | ServiceError::NoDeliveries
+            | ServiceError::NoSuchDelivery(_)
+            | ServiceError::NoSuchPushAll(_)
+            | ServiceError::NotWaiting(_)
+            | ServiceError::AllDeliveries
+            | ServiceError::KeyReused
+            | ServiceError::Tags(_)
+            | ServiceError::Queue(QueueError::Refused(_))
+            | ServiceError::Store(StoreError::Refused(_))
             | ServiceError::FanOutOfPushAll
             | ServiceError::Search(SearchError::Query(_)) => Self::Refused(error.to_string()),
             ServiceError::Search(SearchError::Unavailable(_) | SearchError::Store(_))
+            | ServiceError::KeyInProgress
             | ServiceError::Store(_)
-            | ServiceError::Queue(_) => Self::Unavailable(error.to_string()),
+            | ServiceError::Queue(QueueError::Full(_) | QueueError::Unavailable(_)) => {
+                Self::Unavailable(error.to_string())
+            }
         }
     }
 }

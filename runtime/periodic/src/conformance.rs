@@ -54,6 +54,10 @@ pub async fn run<S: Site>(make: impl Fn() -> S) {
     model::does_what_the_model_does(&make()).await;
 }
 
+fn finish(seq: Seq) -> JobOp {
+    JobOp::Finish { seq, result: Bytes::new() }
+}
+
 fn job(func: &str, name: &str, sched_at: i64) -> Job {
     Job { key: key(func, name), workload: Bytes::from(format!("work of {name}")), sched_at, count: 0, timeout: 0 }
 }
@@ -144,11 +148,7 @@ async fn a_put_replaces_the_job_with_its_key(site: &impl Site) {
     assert_eq!(load(&*store, seq).await, Some(newer));
     assert_eq!(due(&*store, "f", None, 10).await, [(3, seq)], "the old one is not due any more");
     assert_eq!(counts(&*store).await, [(Bytes::from_static(b"f"), 1)]);
-    assert_eq!(
-        apply(&*store, JobOp::Finish(old)).await,
-        JobOpDone::Deleted(None),
-        "finishing the old one does nothing"
-    );
+    assert_eq!(apply(&*store, finish(old)).await, JobOpDone::Deleted(None), "finishing the old one does nothing");
     assert!(load(&*store, seq).await.is_some());
 }
 
@@ -168,13 +168,9 @@ async fn removes_by_key(site: &impl Site) {
 async fn finishes_by_number(site: &impl Site) {
     let store = site.open().await;
     let seq = put(&*store, job("f", "a", 1)).await;
-    assert_eq!(apply(&*store, JobOp::Finish(seq + 1)).await, JobOpDone::Deleted(None));
-    assert_eq!(apply(&*store, JobOp::Finish(seq)).await, JobOpDone::Deleted(Some(seq)));
-    assert_eq!(
-        apply(&*store, JobOp::FinishWith { seq, result: "r".into() }).await,
-        JobOpDone::Deleted(None),
-        "once is enough"
-    );
+    assert_eq!(apply(&*store, finish(seq + 1)).await, JobOpDone::Deleted(None));
+    assert_eq!(apply(&*store, finish(seq)).await, JobOpDone::Deleted(Some(seq)));
+    assert_eq!(apply(&*store, JobOp::Discard(seq)).await, JobOpDone::Deleted(None), "once is enough");
     assert_eq!(due(&*store, "f", None, 10).await, []);
     let again = put(&*store, job("f", "a", 1)).await;
     assert!(again > seq, "the key is free again");
@@ -259,7 +255,7 @@ async fn counts_jobs_per_func(site: &impl Site) {
     apply(&*store, JobOp::Put(job("b", "2", 9))).await;
     apply(&*store, JobOp::Reschedule { seq: first, sched_at: 5, step: 1 }).await;
     assert_eq!(counts(&*store).await, counted(&[("a", 1), ("b", 2)]), "in byte order; replacing adds none");
-    apply(&*store, JobOp::Finish(first)).await;
+    apply(&*store, finish(first)).await;
     apply(&*store, JobOp::Remove(key("a", "1"))).await;
     assert_eq!(counts(&*store).await, counted(&[("b", 1)]), "a func without jobs is not listed");
     drop(store);
@@ -309,7 +305,7 @@ async fn numbers_are_never_given_again(site: &impl Site) {
         let seq = put(&*store, job("f", "a", 1)).await;
         assert!(seq > last);
         last = seq;
-        apply(&*store, JobOp::Finish(seq)).await;
+        apply(&*store, finish(seq)).await;
     }
     drop(store);
     let store = site.open().await;

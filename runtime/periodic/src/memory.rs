@@ -36,25 +36,36 @@ impl MemoryStore {
 impl Jobs {
     fn apply(&mut self, op: JobOp) -> JobOpDone {
         match op {
-            JobOp::Put(job) => self.put(job),
+            JobOp::Put(job) => {
+                let (seq, replaced) = self.put(job);
+                JobOpDone::Put { seq, replaced }
+            }
+            JobOp::PutAll { jobs, note: _ } => {
+                JobOpDone::PutAll(jobs.into_iter().map(|job| Some(self.put(job))).collect())
+            }
+            JobOp::Replace(job) if !self.by_key.contains_key(&job.key) => JobOpDone::Replaced(None),
+            JobOp::Replace(job) => {
+                let (seq, replaced) = self.put(job);
+                JobOpDone::Replaced(replaced.map(|replaced| (seq, replaced)))
+            }
             JobOp::Remove(key) => {
                 let seq = self.by_key.get(&key).copied();
                 JobOpDone::Deleted(seq.and_then(|seq| self.delete(seq)))
             }
-            JobOp::Finish(seq) | JobOp::FinishWith { seq, .. } => JobOpDone::Deleted(self.delete(seq)),
+            JobOp::Finish { seq, .. } | JobOp::Discard(seq) => JobOpDone::Deleted(self.delete(seq)),
             JobOp::Reschedule { seq, sched_at, step } => JobOpDone::Rescheduled(self.reschedule(seq, sched_at, step)),
             JobOp::Due { func, after, limit } => JobOpDone::Due(self.due(&func, after, limit)),
         }
     }
 
-    fn put(&mut self, job: Job) -> JobOpDone {
+    fn put(&mut self, job: Job) -> (Seq, Option<Seq>) {
         let replaced = self.by_key.get(&job.key).copied().and_then(|seq| self.delete(seq));
         self.last += 1;
         let seq = self.last;
         self.due.entry(job.key.func.clone()).or_default().insert((job.sched_at, seq));
         self.by_key.insert(job.key.clone(), seq);
         self.by_seq.insert(seq, job);
-        JobOpDone::Put { seq, replaced }
+        (seq, replaced)
     }
 
     fn delete(&mut self, seq: Seq) -> Option<Seq> {

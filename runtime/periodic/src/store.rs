@@ -19,15 +19,26 @@ pub enum JobOp {
     Put(Job),
     /// Delete the job with this key.
     Remove(JobKey),
-    /// Delete the job with this number.
-    Finish(Seq),
-    /// The same for one that is done, with what its worker said: a store may keep that, in the same commit.
-    FinishWith {
+    /// Store jobs as [`Put`](Self::Put) does, all of them or none, and keep a note with them. What it says is between who
+    /// submits and the store: the note may refuse the operation ([`JobStoreError::Refused`]), or leave jobs out. A store to
+    /// which it says nothing stores the jobs.
+    PutAll {
+        /// The jobs; their keys differ.
+        jobs: Vec<Job>,
+        /// The note.
+        note: Bytes,
+    },
+    /// Store a job in the place of the one with the same key; if there is none, do nothing.
+    Replace(Job),
+    /// Delete the job with this number, which is done.
+    Finish {
         /// Which job.
         seq: Seq,
-        /// As WORK_DONE had it; not empty.
+        /// What its worker said with WORK_DONE. A store may keep that, in the same commit.
         result: Bytes,
     },
+    /// Delete the job with this number, which is not done.
+    Discard(Seq),
     /// Set when a job is to run next, and add `step` to its count (saturating). Its number stays.
     Reschedule {
         /// Which job.
@@ -58,7 +69,11 @@ pub enum JobOpDone {
         /// The number of the job it replaced.
         replaced: Option<Seq>,
     },
-    /// The number of the job that was deleted, if there was one ([`JobOp::Remove`], [`JobOp::Finish`], [`JobOp::FinishWith`]).
+    /// For each job, in the same order, its number and that of the job it replaced; `None`: it was left out.
+    PutAll(Vec<Option<(Seq, Option<Seq>)>>),
+    /// Its number and that of the job it replaced, if there was one ([`JobOp::Replace`]).
+    Replaced(Option<(Seq, Seq)>),
+    /// The number of the job that was deleted, if there was one ([`JobOp::Remove`], [`JobOp::Finish`], [`JobOp::Discard`]).
     Deleted(Option<Seq>),
     /// Was there such a job ([`JobOp::Reschedule`])?
     Rescheduled(bool),
@@ -72,6 +87,9 @@ pub enum JobStoreError {
     /// There is no room. Deleting makes room.
     #[error("the job store is full: {0}")]
     Full(String),
+    /// The note of a [`JobOp::PutAll`] does not hold.
+    #[error("{0}")]
+    Refused(String),
     /// Anything else.
     #[error("the job store failed: {0}")]
     Failed(String),

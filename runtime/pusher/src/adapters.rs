@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use periodic::{Handle, SubmitError};
 use pusher_client::{Client, ClientError, ReportBatch};
-use pusher_core::{DeliveryEvent, DeliveryLog, JobKey, JobName, NewJob, Queue, QueueError, Report, SenderName};
+use pusher_core::{DeliveryEvent, DeliveryLog, JobKey, JobName, NewJob, Note, Queue, QueueError, Report, SenderName};
 use pusher_worker::{ReportError, ReportSink, Reports};
 use std::sync::Arc;
 
-/// The Periodic server in this process: an `Ok` means committed.
+/// The Periodic server in this process, whose jobs are in the same store as the delivery log: an `Ok` means committed.
 pub struct EmbeddedQueue(pub Handle);
 
 /// A Periodic server elsewhere: an `Ok` means it answered SUCCESS.
@@ -24,6 +24,19 @@ impl Queue for EmbeddedQueue {
     async fn remove(&self, keys: Vec<JobKey>) -> Vec<Result<(), QueueError>> {
         let results = self.0.remove(keys.into_iter().map(key).collect()).await;
         results.into_iter().map(|result| result.map(drop).map_err(embedded_error)).collect()
+    }
+
+    fn keeps_notes(&self) -> bool {
+        true
+    }
+
+    async fn submit_noted(&self, jobs: Vec<NewJob>, notes: Vec<Note>) -> Result<(), QueueError> {
+        let (jobs, note) = (jobs.into_iter().map(job).collect(), Note::to_bytes(&notes).into());
+        self.0.submit_noted(jobs, note).await.map_err(embedded_error)
+    }
+
+    async fn replace(&self, new: NewJob) -> Result<bool, QueueError> {
+        self.0.replace(job(new)).await.map_err(embedded_error)
     }
 }
 
@@ -127,6 +140,7 @@ fn key(key: JobKey) -> periodic::JobKey {
 fn embedded_error(error: SubmitError) -> QueueError {
     match error {
         SubmitError::Full(reason) => QueueError::Full(reason),
+        SubmitError::Refused(reason) => QueueError::Refused(reason),
         error => QueueError::Unavailable(error.to_string()),
     }
 }

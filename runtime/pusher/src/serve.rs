@@ -82,7 +82,8 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     let admin_listener = listen("--admin", &config.admin).await?;
     warn_of_strangers(&api_listener, config.auth.is_some());
     let connections = config.connections.within(open_files::raise_limit());
-    let store_options = StoreOptions { map_size: config.map_size, ..StoreOptions::default() };
+    let store_options =
+        StoreOptions { map_size: config.map_size, prefix: config.prefix.clone(), ..StoreOptions::default() };
     let store = Arc::new(Store::open(&config.work_dir, store_options)?);
     let search = Arc::new(SearchIndex::open(&store, &config.work_dir.join(SEARCH_DIR))?);
     // Each part has a stop of its own, because they stop one after another.
@@ -90,7 +91,6 @@ pub async fn run(config: ServeConfig, stop: CancellationToken, say: impl Fn(&str
     let (periodic, queue, connector) = periodic(&config, &store, &stop_accepting_jobs, &say).await?;
     let service = Service::new(store.clone(), queue.clone(), config.prefix.clone())
         .with_search(search.clone())
-        .with_fan_outs(store.clone())
         .with_deliveries(store.clone());
 
     let requests = RequestCounts::new();

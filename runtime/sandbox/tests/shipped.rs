@@ -88,8 +88,8 @@ async fn pushall_asks_for_page_after_page_under_the_name_of_its_job() {
     let asked = loaded.recipients.fanned_out.lock().unwrap().clone();
     assert_eq!(asked.len(), 3, "the stand-in has three pages");
     assert!(asked.iter().all(|page| *page == asked[0]));
-    assert_eq!((asked[0].id.clone(), asked[0].sender.as_str(), asked[0].limit), (job.id, "sendmail", 1000));
-    assert_eq!((asked[0].data.as_str(), asked[0].tag.as_ref().map(|tag| tag.as_str())), ("x", Some("vip")));
+    assert_eq!((asked[0].id.clone(), asked[0].sender.as_str(), asked[0].limit), (job.id, "sendmail", 10_000));
+    assert_eq!((asked[0].data.as_str(), asked[0].tag.as_str()), ("x", "vip"));
     assert!(matches!(send(&*pushall, "no JSON").await, Err(SendError::Failure(Failure::Permanent(_)))));
 }
 

@@ -1,5 +1,5 @@
 //! One write transaction, and what is kept beside it until the commit: the next job number, how the newest part of the
-//! indexes of jobs, the counts of funcs and the indexes of recipients changed, which recipients did, and how much room is
+//! indexes of jobs, the counts of funcs and of pushalls and the indexes of recipients changed, which recipients did, and how much room is
 //! left.
 
 use std::collections::HashMap;
@@ -9,11 +9,12 @@ use heed::RwTxn;
 use pusher_core::StoreError;
 
 use crate::changes::NewEntries;
-use crate::deliveries::DeliveryNumbers;
+use crate::deliveries::Numbers;
 use crate::error::Failure;
 use crate::index::IndexChanges;
 use crate::keys::{Key, LAST_SEQ};
 use crate::open::{INDEXED_JOBS_KEY, Opened};
+use crate::pushalls::CountChanges;
 use crate::recent::{RecentBatch, RecentJobs};
 use crate::tables::Tables;
 
@@ -36,7 +37,8 @@ pub(crate) struct Batch<'s> {
     pub(crate) counts: FuncCounts,
     pub(crate) indexes: IndexChanges,
     pub(crate) log: NewEntries,
-    pub(crate) deliveries: DeliveryNumbers,
+    pub(crate) numbers: Numbers,
+    pub(crate) pushall_counts: CountChanges,
     /// Where records are encoded.
     pub(crate) scratch: &'s mut Vec<u8>,
 }
@@ -51,8 +53,8 @@ impl<'s> Batch<'s> {
         let last = tables.counters.get(&txn, LAST_SEQ)?.unwrap_or(0);
         let seqs = Seqs { stored: last, last };
         let recent = recent.begin();
-        let (counts, indexes, log, deliveries) = Default::default();
-        Ok(Self { store, tables, txn, room, seqs, recent, counts, indexes, log, deliveries, scratch })
+        let (counts, indexes, log, numbers, pushall_counts) = Default::default();
+        Ok(Self { store, tables, txn, room, seqs, recent, counts, indexes, log, numbers, pushall_counts, scratch })
     }
 
     /// Makes everything that was done durable.
@@ -63,13 +65,14 @@ impl<'s> Batch<'s> {
         if let Some(frontier) = self.recent.move_some(self.tables, &mut self.txn, self.seqs.last)? {
             self.tables.meta.put(&mut self.txn, INDEXED_JOBS_KEY, &frontier.encode())?;
         }
-        self.keep_delivery_number()?;
+        self.keep_pushall_counts()?;
+        self.keep_number()?;
         self.counts.write(self.tables, &mut self.txn)?;
         self.indexes.write(self.tables, &mut self.txn)?;
         let logged = self.finish_log()?;
         self.txn.commit()?;
         self.recent.keep();
-        self.store.recorded.add(&self.deliveries);
+        self.store.recorded.add(&self.numbers);
         if let Some(seq) = logged {
             self.store.progress.announce(seq);
         }
@@ -84,11 +87,6 @@ pub(crate) struct Seqs {
 }
 
 impl Seqs {
-    /// The last number that was given; 0: none yet.
-    pub(crate) fn last(&self) -> u64 {
-        self.last
-    }
-
     /// The next number, counted from 1.
     pub(crate) fn give(&mut self) -> u64 {
         self.last += 1;

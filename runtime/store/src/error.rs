@@ -142,6 +142,7 @@ pub(crate) fn store_error(error: &heed::Error) -> StoreError {
 pub(crate) fn job_store_error(error: StoreError) -> JobStoreError {
     match error {
         StoreError::Full(reason) => JobStoreError::Full(reason),
+        StoreError::Refused(reason) => JobStoreError::Refused(reason),
         StoreError::Failed(reason) => JobStoreError::Failed(reason),
         corrupt @ StoreError::Corrupt { .. } => JobStoreError::Failed(corrupt.to_string()),
     }

@@ -2,10 +2,10 @@
 
 use heed::{PutFlags, RoTxn};
 use periodic::{Job, JobKey, JobOp, JobOpDone, Seq, StoredFunc};
-use pusher_core::StoreError;
+use pusher_core::{DeliveryEvent, DeliveryState, Report, StoreError};
 
 use crate::batch::Batch;
-use crate::deliveries::delivered;
+use crate::deliveries::{End, event_of, facts};
 use crate::error::{Failure, corrupt, store_error};
 use crate::keys::{JOBS_OF_FUNC, Key, MAX_JOB_TEXT_BYTES, func_of};
 use crate::open::Opened;
@@ -15,22 +15,40 @@ use crate::tables::Tables;
 impl Batch<'_> {
     pub(crate) fn apply_job_op(&mut self, op: &JobOp) -> Result<JobOpDone, Failure> {
         match op {
-            JobOp::Put(job) => self.put_job(job),
+            JobOp::Put(job) => {
+                self.check_job(job)?;
+                let (seq, replaced) = self.put_checked(job, 0)?;
+                Ok(JobOpDone::Put { seq, replaced })
+            }
+            JobOp::PutAll { jobs, note } => self.put_jobs_noted(jobs, note),
+            JobOp::Replace(job) => self.replace_job(job),
             JobOp::Remove(key) => self.remove_job(key),
-            JobOp::Finish(seq) => Ok(JobOpDone::Deleted(self.delete_job(*seq)?.then_some(*seq))),
-            JobOp::FinishWith { seq, result } => self.finish_job(*seq, result),
+            JobOp::Finish { seq, result } => self.end_job(*seq, End::Done(result)),
+            JobOp::Discard(seq) => self.end_job(*seq, End::Discarded),
             JobOp::Reschedule { seq, sched_at, step } => self.reschedule(*seq, *sched_at, *step),
             JobOp::Due { func, after, limit } => self.due(func, *after, *limit),
         }
     }
 
-    fn put_job(&mut self, job: &Job) -> Result<JobOpDone, Failure> {
+    /// Refuses a job that cannot be stored.
+    pub(crate) fn check_job(&mut self, job: &Job) -> Result<(), Failure> {
         check_key(&job.key)?;
-        let record = JobRecord::of(job);
-        self.room.take(record.func.len() + record.name.len() + record.workload.len())?;
+        self.room.take(job.key.func.len() + job.key.name.len() + job.workload.len())
+    }
+
+    /// Stores a job as one of this pushall (0: of none); its number, and that of the job it replaced. The same message pushed
+    /// again by itself stays one of its pushall.
+    pub(crate) fn put_checked(&mut self, job: &Job, pushall: u32) -> Result<(Seq, Option<Seq>), Failure> {
+        let mut record = JobRecord { pushall, number: self.next_number()?, ..JobRecord::of(job) };
         let hash = self.store.hash.of(record.func, record.name);
         let replaced = self.find_job(hash, &job.key)?;
         if let Some(old) = replaced {
+            let before = read(self.tables, &self.txn, old)?.map_or(0, |before| before.pushall);
+            if pushall == 0 {
+                record.pushall = before;
+            } else {
+                self.pushall_counts.merged(before);
+            }
             self.delete_job(old)?;
         }
 
@@ -39,30 +57,42 @@ impl Batch<'_> {
         self.tables.jobs.put_with_flags(&mut self.txn, PutFlags::APPEND, &seq, self.scratch)?;
         self.recent.put(hash, record.func, (record.sched_at, seq));
         self.counts.add(record.func, 1);
-        Ok(JobOpDone::Put { seq, replaced })
+        Ok((seq, replaced))
+    }
+
+    fn replace_job(&mut self, job: &Job) -> Result<JobOpDone, Failure> {
+        check_key(&job.key)?;
+        if self.find_job(self.store.hash.of(&job.key.func, &job.key.name), &job.key)?.is_none() {
+            return Ok(JobOpDone::Replaced(None));
+        }
+        self.check_job(job)?;
+        let (seq, replaced) = self.put_checked(job, 0)?;
+        Ok(JobOpDone::Replaced(replaced.map(|replaced| (seq, replaced))))
     }
 
     fn remove_job(&mut self, key: &JobKey) -> Result<JobOpDone, Failure> {
         check_key(key)?;
-        let hash = self.store.hash.of(&key.func, &key.name);
-        let found = self.find_job(hash, key)?;
-        if let Some(seq) = found {
-            self.delete_job(seq)?;
+        match self.find_job(self.store.hash.of(&key.func, &key.name), key)? {
+            Some(seq) => self.end_job(seq, End::Discarded),
+            None => Ok(JobOpDone::Deleted(None)),
         }
-        Ok(JobOpDone::Deleted(found))
     }
 
-    /// Deletes a job, and keeps what its worker said, if that is for the delivery log.
-    fn finish_job(&mut self, seq: Seq, result: &[u8]) -> Result<JobOpDone, Failure> {
-        let said = match read(self.tables, &self.txn, seq)? {
-            Some(record) => delivered(record.func, record.name, result),
-            None => None,
-        };
-        let deleted = self.delete_job(seq)?;
-        if let Some(said) = said {
-            self.enter_delivery(&said)?;
+    /// Deletes a job, and has the delivery log say how it ended.
+    fn end_job(&mut self, seq: Seq, end: End) -> Result<JobOpDone, Failure> {
+        let Some(record) = read(self.tables, &self.txn, seq)? else { return Ok(JobOpDone::Deleted(None)) };
+        let (event, facts) = (event_of(&self.store.prefix, &record, end), facts(seq, &record));
+        self.delete_job(seq)?;
+        if let Some(event) = event {
+            let state = self.enter(&event, Some(facts))?;
+            // Of two workers' clocks one may be behind: its attempt, entered before an earlier one, decides nothing.
+            if let (DeliveryEvent::Attempted(Report { sender, name, .. }), false) =
+                (event, state.is_some_and(DeliveryState::is_final))
+            {
+                self.enter(&DeliveryEvent::Ended { sender, name }, Some(facts))?;
+            }
         }
-        Ok(JobOpDone::Deleted(deleted.then_some(seq)))
+        Ok(JobOpDone::Deleted(Some(seq)))
     }
 
     /// Deletes a job from all tables. Was it there?
@@ -77,7 +107,7 @@ impl Batch<'_> {
     }
 
     /// The number of the job with this key, among those that have its hash.
-    fn find_job(&self, hash: u64, key: &JobKey) -> Result<Option<Seq>, Failure> {
+    pub(crate) fn find_job(&self, hash: u64, key: &JobKey) -> Result<Option<Seq>, Failure> {
         self.recent.find(self.tables, &self.txn, hash, |seq| match read(self.tables, &self.txn, seq)? {
             Some(record) => Ok(record.is(key)),
             None => Err(Failure::Refused(corrupt(job_name(seq), "the index names it and it is not there"))),
@@ -99,7 +129,7 @@ impl Batch<'_> {
     }
 }
 
-fn read<'t>(tables: &Tables, txn: &'t RoTxn, seq: Seq) -> Result<Option<JobRecord<'t>>, Failure> {
+pub(crate) fn read<'t>(tables: &Tables, txn: &'t RoTxn, seq: Seq) -> Result<Option<JobRecord<'t>>, Failure> {
     let Some(bytes) = tables.jobs.get(txn, &seq)? else { return Ok(None) };
     JobRecord::decode(bytes).map(Some).map_err(|reason| Failure::Refused(corrupt(job_name(seq), reason)))
 }

@@ -103,8 +103,8 @@ pub(crate) const JOBS_OF_FUNC: &[u8] = b":";
 /// The key under which the last job number is kept.
 pub(crate) const LAST_SEQ: &[u8] = b"#";
 
-/// The key under which the last number of a delivery is kept.
-pub(crate) const LAST_DELIVERY: &[u8] = b"@";
+/// The key under which the last number of the delivery log is kept.
+pub(crate) const LAST_NUMBER: &[u8] = b"@";
 
 /// The func in a key that [`Key::jobs_of`] made.
 pub(crate) fn func_of(key: &[u8]) -> Option<&[u8]> {

@@ -17,7 +17,10 @@
 //!  ├ changes.rs    the log of who changed, for the search index
 //!  ├ counts.rs     what is taken and committed, for whoever watches
 //!  ├ jobs.rs       what an operation does to the tables of jobs, and reading them
-//!  ├ deliveries/  what became of messages: the log behind DeliveryLog
+//!  ├ deliveries/   what became of messages: the log behind DeliveryLog
+//!  ├ pushalls.rs   how far pushalls have come, and how many of their messages ended how
+//!  ├ requests.rs   requests that are not done twice
+//!  ├ audience.rs   whom a pushall is for, out of the indexes of senders and tags
 //!  ├ recent/       the newest part of the indexes of jobs, in memory
 //!  ├ resident.rs   giving mapped pages back
 //!  ├ pusher_record.rs  how a recipient is encoded
@@ -25,21 +28,23 @@
 //! SearchIndex      search/: the index, the query language and the thread that follows the log
 //! ```
 
+mod audience;
 mod batch;
 mod changes;
 mod counts;
 mod deliveries;
 mod error;
-mod fan_outs;
 mod index;
 mod jobs;
 mod keys;
 mod open;
+mod pushalls;
 mod pusher_record;
 mod pushers;
 mod ranks;
 mod recent;
 mod record;
+mod requests;
 mod resident;
 mod search;
 mod store;

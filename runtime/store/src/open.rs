@@ -6,12 +6,14 @@ use std::path::Path;
 
 use heed::byteorder::{BE, ByteOrder};
 use heed::{Env, EnvOpenOptions, WithoutTls};
+use pusher_core::Prefix;
 
 use crate::changes::{self, Progress};
 use crate::counts::CommitCounts;
 use crate::deliveries::DeliveryCounts;
 use crate::error::OpenError;
 use crate::keys::{JobHash, LAST_SEQ};
+use crate::pushalls::take_fan_outs_over;
 use crate::recent::{Frontier, RECENT_JOBS, RecentJobs};
 use crate::tables::{MAX_DATABASES, Meta, Tables};
 
@@ -19,7 +21,7 @@ use crate::tables::{MAX_DATABASES, Meta, Tables};
 pub const DEFAULT_MAP_SIZE: u64 = 256 << 30;
 
 /// What can be set when a store is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreOptions {
     /// How large the store may grow, in bytes; default [`DEFAULT_MAP_SIZE`]. Rounded up to whole pages. At nine tenths
     /// of it what grows the store is refused as full, and what shrinks it still works. It may be changed at every start;
@@ -28,11 +30,14 @@ pub struct StoreOptions {
     /// How many reads may go on at once; default 2048. One more is refused. Every read is short, so in effect this
     /// bounds the threads of the process.
     pub max_readers: u32,
+    /// What stands before a sender's name in a func, by which the delivery log knows pushes among the jobs; default
+    /// `pusher:`.
+    pub prefix: Prefix,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { map_size: DEFAULT_MAP_SIZE, max_readers: 2048 }
+        Self { map_size: DEFAULT_MAP_SIZE, max_readers: 2048, prefix: Prefix::default() }
     }
 }
 
@@ -56,6 +61,7 @@ pub(crate) struct Opened {
     pub(crate) env: Env<WithoutTls>,
     pub(crate) tables: Tables,
     pub(crate) hash: JobHash,
+    pub(crate) prefix: Prefix,
     /// Random for every store, so that an index is not taken for that of another one.
     pub(crate) identity: [u8; 16],
     pub(crate) progress: Progress,
@@ -65,8 +71,9 @@ pub(crate) struct Opened {
 }
 
 /// The version of what [`crate::tables`] describes. Version 1 had no `created_counts`, `changes` and `identity`, and
-/// recipients in JSON; version 2 had the last job number in `meta`, and all jobs in both indexes.
-pub(crate) const SCHEMA: u32 = 3;
+/// recipients in JSON; version 2 had the last job number in `meta`, and all jobs in both indexes; version 3 had no delivery
+/// log, and of pushalls only `fan_outs`.
+pub(crate) const SCHEMA: u32 = 4;
 const LOCK_FILE: &str = "store.lock";
 
 /// A multiple of every page size there is.
@@ -89,7 +96,7 @@ impl Opened {
     ) -> Result<(Self, RecentJobs), OpenError> {
         create_private(dir).map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
         let lock = lock(dir)?;
-        let env = open_env(dir, options)?;
+        let env = open_env(dir, &options)?;
         let lmdb = |source| OpenError::Lmdb { dir: dir.into(), source };
         let stale = env.clear_stale_readers().map_err(lmdb)?;
         if stale > 0 {
@@ -109,8 +116,9 @@ impl Opened {
                 .and_then(|dir| dir.sync_all())
                 .map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
         }
+        let prefix = options.prefix;
         let (commits, recorded) = Default::default();
-        Ok((Self { env, tables, hash, identity, progress, commits, recorded, _lock: lock }, recent))
+        Ok((Self { env, tables, hash, prefix, identity, progress, commits, recorded, _lock: lock }, recent))
     }
 }
 
@@ -139,7 +147,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn open_env(dir: &Path, options: StoreOptions) -> Result<Env<WithoutTls>, OpenError> {
+fn open_env(dir: &Path, options: &StoreOptions) -> Result<Env<WithoutTls>, OpenError> {
     let map_size = options
         .map_size
         .max(1)
@@ -221,6 +229,7 @@ fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<Made
         tables.counters.put(&mut txn, LAST_SEQ, &last).map_err(lmdb)?;
         tables.meta.put(&mut txn, INDEXED_JOBS_KEY, &Frontier::at(last).encode()).map_err(lmdb)?;
     }
+    take_fan_outs_over(env, &tables, &mut txn).map_err(lmdb)?;
     tables.meta.put(&mut txn, SCHEMA_KEY, &SCHEMA.to_be_bytes()).map_err(lmdb)?;
     let read = |key| -> Result<[u8; 16], OpenError> {
         let bytes = tables.meta.get(&txn, key).map_err(lmdb)?.and_then(|bytes| bytes.try_into().ok());

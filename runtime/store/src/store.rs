@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use periodic::{Job, JobOp, JobOpDone, JobStore, JobStoreError, Seq, StoredFunc};
 use pusher_core::{
-    Applied, Cursor, DeliveryState, Pusher, PusherChange, PusherId, PusherList, Scope, SenderName, StoreError, Storer,
+    Applied, Audience, Cursor, DeliveryState, Pusher, PusherChange, PusherId, PusherList, Scope, SenderName,
+    StoreError, Storer,
 };
 
 use crate::counts::{Commits, MapUse};
@@ -144,6 +145,21 @@ impl Storer for Store {
 
     async fn page(&self, scope: &Scope, after: Option<&PusherId>, size: usize) -> Result<Vec<PusherId>, StoreError> {
         self.opened.page_of(scope, after, size)
+    }
+
+    async fn audience(
+        &self,
+        audience: &Audience,
+        after: Option<&PusherId>,
+        size: usize,
+    ) -> Result<Vec<PusherId>, StoreError> {
+        let (opened, audience, after) = (Arc::clone(&self.opened), audience.clone(), after.cloned());
+        aside(move || opened.audience(&audience, after.as_ref(), size)).await
+    }
+
+    async fn count(&self, audience: &Audience) -> Result<u64, StoreError> {
+        let (opened, audience) = (Arc::clone(&self.opened), audience.clone());
+        aside(move || opened.count_audience(&audience)).await
     }
 }
 

@@ -12,15 +12,16 @@
 //! | `jobs` | seq | [`JobRecord`](crate::record::JobRecord) |
 //! | `job_index` | hash of (func, name), 64 bits | seq; one for each older job that has this hash |
 //! | `due` | length, func ‖ sched_at ‖ seq of each older job | – |
-//! | `fan_outs` | name of a pushall's job | how far it has come ([`crate::fan_outs`]) |
 //! | `deliveries`, `delivery_names` | | what became of messages ([`crate::deliveries`]) |
+//! | `pushalls`, `pushall_names` | | how far pushalls have come, and what became of them ([`crate::pushalls`]) |
+//! | `requests`, `request_times` | | requests that are not done twice ([`crate::requests`]) |
 //! | `funcs` | `:` func | how many jobs it has, u64 BE |
-//! | `funcs` | `#`, `@` | the last job number that was given, the last of a delivery, u64 BE |
+//! | `funcs` | `#`, `@` | the last job number that was given, the last of the delivery log, u64 BE |
 //!
 //! Integers in keys are big-endian, signed ones with the sign bit flipped ([`crate::keys`]).
 
 use heed::byteorder::BE;
-use heed::types::{Bytes, Str, U64, Unit};
+use heed::types::{Bytes, Str, U32, U64, Unit};
 use heed::{Database, DatabaseFlags, Env, RoTxn, RwTxn, WithoutTls};
 
 /// How many named databases there can be; more than there are, for later ones.
@@ -45,9 +46,12 @@ pub(crate) struct Tables {
     pub(crate) jobs: Database<U64<BE>, Bytes>,
     pub(crate) job_index: Database<U64<BE>, U64<BE>>,
     pub(crate) due: Index,
-    pub(crate) fan_outs: Database<Str, Bytes>,
     pub(crate) deliveries: Database<Bytes, Bytes>,
     pub(crate) delivery_names: Database<Bytes, Bytes>,
+    pub(crate) pushalls: Database<U32<BE>, Bytes>,
+    pub(crate) pushall_names: Database<Str, U32<BE>>,
+    pub(crate) requests: Database<Bytes, Bytes>,
+    pub(crate) request_times: Database<U64<BE>, Bytes>,
     /// Named `funcs` in the file: what every commit of jobs changes, on one page.
     pub(crate) counters: Database<Bytes, U64<BE>>,
 }
@@ -73,9 +77,12 @@ impl Tables {
                 .flags(DatabaseFlags::DUP_SORT | DatabaseFlags::DUP_FIXED)
                 .create(txn)?,
             due: env.create_database(txn, Some("due"))?,
-            fan_outs: env.create_database(txn, Some("fan_outs"))?,
             deliveries: env.create_database(txn, Some("deliveries"))?,
             delivery_names: env.create_database(txn, Some("delivery_names"))?,
+            pushalls: env.create_database(txn, Some("pushalls"))?,
+            pushall_names: env.create_database(txn, Some("pushall_names"))?,
+            requests: env.create_database(txn, Some("requests"))?,
+            request_times: env.create_database(txn, Some("request_times"))?,
             counters: env.create_database(txn, Some("funcs"))?,
         })
     }
@@ -93,9 +100,12 @@ impl Tables {
             self.jobs.stat(txn)?,
             self.job_index.stat(txn)?,
             self.due.stat(txn)?,
-            self.fan_outs.stat(txn)?,
             self.deliveries.stat(txn)?,
             self.delivery_names.stat(txn)?,
+            self.pushalls.stat(txn)?,
+            self.pushall_names.stat(txn)?,
+            self.requests.stat(txn)?,
+            self.request_times.stat(txn)?,
             self.counters.stat(txn)?,
         ];
         Ok(stats.iter().map(bytes).sum())

@@ -21,7 +21,9 @@ use crate::recent::RECENT_JOBS;
 use crate::record::JobRecord;
 use crate::{Store, StoreOptions};
 
-const OPTIONS: StoreOptions = StoreOptions { map_size: 1 << 30, max_readers: 2048 };
+fn options() -> StoreOptions {
+    StoreOptions { map_size: 1 << 30, ..StoreOptions::default() }
+}
 
 /// Nearly all hashes are the same.
 const COLLIDING: JobIndexing = JobIndexing { hash: JobHash::colliding, in_memory: RECENT_JOBS };
@@ -29,18 +31,18 @@ const COLLIDING: JobIndexing = JobIndexing { hash: JobHash::colliding, in_memory
 const FEW: JobIndexing = JobIndexing { hash: JobHash::new, in_memory: 1 };
 
 fn open(dir: &Path) -> Store {
-    Store::open(dir, OPTIONS).unwrap()
+    Store::open(dir, options()).unwrap()
 }
 
 fn open_indexed(dir: &Path, indexing: JobIndexing) -> Store {
-    Store::open_indexed(dir, OPTIONS, indexing).unwrap()
+    Store::open_indexed(dir, options(), indexing).unwrap()
 }
 
 /// Closes a store and looks whether its indexes of jobs on the disk have one entry each for every job that is to be there,
 /// and no other. The jobs whose due time is on the disk.
 fn drop_and_audit(store: Store, dir: &Path, indexing: JobIndexing) -> Vec<Seq> {
     drop(store);
-    let (opened, recent) = Opened::open(dir, OPTIONS, indexing).unwrap();
+    let (opened, recent) = Opened::open(dir, options(), indexing).unwrap();
     let txn = opened.env.read_txn().unwrap();
     let (mut names, mut dues, mut on_disk) = (Vec::new(), Vec::new(), Vec::new());
     for job in opened.tables.jobs.iter(&txn).unwrap() {

@@ -130,7 +130,8 @@ impl Operation for JobOp {
 
     fn bytes(&self) -> usize {
         match self {
-            Self::Put(job) => job.workload.len(),
+            Self::Put(job) | Self::Replace(job) => job.workload.len(),
+            Self::PutAll { jobs, note } => jobs.iter().map(|job| job.workload.len()).sum::<usize>() + note.len(),
             _ => 0,
         }
     }

@@ -6,14 +6,14 @@
 use pusher_sender_sdk::{Failure, Message, Outcome, ResultExt, Sender, pushers};
 use serde::Deserialize;
 
-/// How many recipients are looked at in a call: as many as the host lets it.
-const PAGE: u32 = 1000;
+/// How many recipients are pushed to in a call: as many as the host lets it.
+const PAGE: u32 = 10_000;
 
 /// What is to be pushed.
 #[derive(Deserialize)]
 struct PushAll {
     data: String,
-    /// Only to those with this label; empty: to all.
+    /// Only to those with this tag, or on whom this expression of tags holds; empty: to all.
     tag: String,
 }
 

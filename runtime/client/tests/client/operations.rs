@@ -71,7 +71,7 @@ async fn pushes_are_accepted_under_their_names_and_cancelled() {
     let request = PushRequest { sched_at: 4_102_444_800, ..push_to("lupino") };
     let name = client.push(&request).await.unwrap();
     assert_eq!(name, JobName::for_push(&request.pusher, &request.data));
-    let all = client.pushall(&sender("sample"), Some(&Tag::parse("vip").unwrap()), "hi", 5).await.unwrap();
+    let all = client.pushall(&sender("sample"), "vip", "hi", 5).await.unwrap();
     let jobs = bench.state().1;
     assert_eq!((jobs[0].workload.as_str(), jobs[0].sched_at), ("a&b=c+d ✓", 4_102_444_800));
     assert_eq!((jobs[1].workload.as_str(), jobs[1].sched_at), (r#"{"data":"hi","tag":"vip"}"#, 5));

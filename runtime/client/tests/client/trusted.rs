@@ -41,7 +41,7 @@ async fn does_everything(client: &Client) {
         PushRequest { sender: sender.clone(), pusher: odd.clone(), data: "&=".into(), sched_at: 0, force: false };
     let name = client.push(&request).await.unwrap();
     client.cancel(&sender, &name).await.unwrap();
-    client.pushall(&sender, Some(&tag), "&=", 5).await.unwrap();
+    client.pushall(&sender, tag.as_str(), "&=", 5).await.unwrap();
     client.remove_tag(&odd, &tag).await.unwrap();
     client.remove_sender(&odd, &sender).await.unwrap();
     client.delete(&odd).await.unwrap();

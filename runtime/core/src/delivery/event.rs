@@ -96,17 +96,24 @@ pub enum DeliveryEvent {
         sender: SenderName,
         /// The job's name.
         name: JobName,
-        /// When, in Unix milliseconds.
-        at: i64,
         /// When it is to be tried, in Unix seconds.
         due_at: i64,
         /// The pushall that it is of.
         pushall: Option<JobName>,
         /// Whom the pushall was for.
         tag: Option<String>,
+        /// What is to be delivered, if nobody else keeps that.
+        data: Option<String>,
     },
     /// It was tried.
     Attempted(Report),
+    /// Its job was done by a worker that did not say more.
+    Ended {
+        /// The channel.
+        sender: SenderName,
+        /// The job's name.
+        name: JobName,
+    },
     /// It was cancelled before it went out.
     Cancelled {
         /// The channel.
@@ -137,6 +144,7 @@ impl DeliveryEvent {
         match self {
             Self::Accepted { sender, name, .. }
             | Self::Attempted(Report { sender, name, .. })
+            | Self::Ended { sender, name }
             | Self::Cancelled { sender, name }
             | Self::Redriven { sender, name }
             | Self::Deleted { sender, name } => (sender, name),

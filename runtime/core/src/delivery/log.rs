@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 
+use super::note::Note;
+use super::pushall::{PushAll, PushAllCursor, PushAllPage};
 use super::{Delivery, DeliveryEvent, DeliveryState};
 use crate::job_name::JobName;
 use crate::ports::StoreError;
@@ -13,6 +15,8 @@ use crate::words::{PusherId, SenderName};
 /// Which deliveries are asked for. Default: all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
+    /// Only those of this name, at most one for each sender.
+    pub name: Option<JobName>,
     /// Only those that stand there.
     pub state: Option<DeliveryState>,
     /// Only those over this channel.
@@ -29,6 +33,8 @@ pub struct DeliveryFilter {
     pub until: Option<i64>,
     /// Only those that were given up for a reason with this text in it.
     pub error: Option<String>,
+    /// Only those that are to be tried at this time or later; Unix seconds.
+    pub due_from: Option<i64>,
 }
 
 impl DeliveryFilter {
@@ -38,7 +44,8 @@ impl DeliveryFilter {
         fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
             wanted.is_none_or(|wanted| found == Some(wanted))
         }
-        is(self.state.as_ref(), Some(&delivery.state))
+        is(self.name.as_ref(), Some(&delivery.name))
+            && is(self.state.as_ref(), Some(&delivery.state))
             && is(self.sender.as_ref(), Some(&delivery.sender))
             && is(self.pusher.as_ref(), Some(&delivery.pusher))
             && is(self.tag.as_ref(), delivery.tag.as_ref())
@@ -46,6 +53,7 @@ impl DeliveryFilter {
             && self.since.is_none_or(|since| delivery.changed_at >= since)
             && self.until.is_none_or(|until| delivery.changed_at < until)
             && self.error.as_ref().is_none_or(|error| delivery.reason.as_ref().is_some_and(|why| why.contains(error)))
+            && self.due_from.is_none_or(|from| delivery.due_at.is_some_and(|due| due >= from))
     }
 }
 
@@ -92,15 +100,25 @@ pub struct Retention {
     pub dead_before: i64,
 }
 
-/// Keeps what became of messages. [`conformance`](crate) (a feature) is the suite that every backend must pass; what an
-/// event does is for all of them what [`Delivery::after`] says.
+/// Keeps what became of messages, and how far pushalls have come. [`conformance`](crate) (a feature) is the suite that every
+/// backend must pass; what an event does is for all of them what [`Delivery::after`] says.
+///
+/// A log that has the Periodic server's jobs in the same store knows what waits there without being told: such a message
+/// is listed as accepted, what its worker says with its end is kept in the commit that ends it, and a job that is deleted
+/// before it ran was cancelled.
 #[async_trait]
 pub trait DeliveryLog: Send + Sync {
     /// Enters events in order; a result for each, in the same order. When this returns, what was entered is durable. An
     /// event that changes nothing is no error. [`DeliveryEvent::Deleted`] forgets a delivery that has ended.
     async fn record(&self, events: Vec<DeliveryEvent>) -> Vec<Result<(), StoreError>>;
 
-    /// The deliveries of this name, at most one for each sender, with their data.
+    /// Keeps notes and enters events, all or nothing, durably.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if a note does not hold; or the store failed.
+    async fn note(&self, notes: Vec<Note>, events: Vec<DeliveryEvent>) -> Result<(), StoreError>;
+
+    /// The deliveries of this name, at most one for each sender, with their data as far as that is kept.
     async fn get(&self, name: &JobName) -> Result<Vec<Delivery>, StoreError>;
 
     /// The deliveries that are asked for, the one that changed last first, `size` at most, from the newest or behind
@@ -112,6 +130,16 @@ pub trait DeliveryLog: Send + Sync {
         size: usize,
     ) -> Result<DeliveryPage, StoreError>;
 
-    /// Forgets what is old, the oldest first, `limit` at most; how many that were.
+    /// The last pushall of this name.
+    async fn pushall(&self, name: &JobName) -> Result<Option<PushAll>, StoreError>;
+
+    /// Pushalls, the one that was accepted last first, `size` at most, from the newest or behind `after`.
+    async fn pushalls(&self, after: Option<PushAllCursor>, size: usize) -> Result<PushAllPage, StoreError>;
+
+    /// What was asked with this key ([`Note::Once`]) within the last 24 hours.
+    async fn asked(&self, key: &[u8; 32]) -> Result<Option<[u8; 32]>, StoreError>;
+
+    /// Forgets what is old, the oldest first, `limit` at most; how many that were. With deliveries go the pushalls that
+    /// ended so long ago, and keys of requests after 24 hours.
     async fn prune(&self, retention: Retention, limit: usize) -> Result<usize, StoreError>;
 }

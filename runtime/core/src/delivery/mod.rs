@@ -12,6 +12,8 @@
 mod attempt;
 mod event;
 mod log;
+mod note;
+mod pushall;
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +22,9 @@ use serde::{Deserialize, Serialize};
 
 pub use attempt::{Attempt, MAX_ATTEMPT_TEXT, SendEnd, cut_text};
 pub use event::{Attempted, DeliveryEvent, Report, Reported};
-pub use log::{DeliveryCursor, DeliveryFilter, DeliveryLog, DeliveryPage, Retention};
+pub use log::{DeliveryCursor, DeliveryCursorError, DeliveryFilter, DeliveryLog, DeliveryPage, Retention};
+pub use note::{Note, Once, Page};
+pub use pushall::{PushAll, PushAllCounts, PushAllCursor, PushAllCursorError, PushAllPage, PushAllState};
 
 use crate::job_name::JobName;
 use crate::words::{PusherId, SenderName};
@@ -131,22 +135,29 @@ pub struct Delivery {
     pub attempts: Vec<Attempt>,
     /// Dead: why it was given up.
     pub reason: Option<String>,
-    /// Dead: what was to be delivered, so that it can be redriven. Lists leave it out.
+    /// What is to be delivered, if it is kept here: of what is dead, so that it can be redriven, and of what waits in a
+    /// Periodic server elsewhere. Lists leave it out.
     pub data: Option<String>,
 }
 
 impl Delivery {
-    /// What an event makes of a delivery, or of none. `None`: nothing changes.
+    /// What an event makes of a delivery, or of none, at a time in Unix milliseconds. `None`: nothing changes.
     #[must_use]
-    pub fn after(before: Option<&Self>, event: &DeliveryEvent) -> Option<Self> {
+    pub fn after(before: Option<&Self>, event: &DeliveryEvent, at: i64) -> Option<Self> {
+        let now = Self::made_of(before, event, at)?;
+        Some(Self { changed_at: at, ..now })
+    }
+
+    fn made_of(before: Option<&Self>, event: &DeliveryEvent, at: i64) -> Option<Self> {
         let (sender, name) = event.of();
         match event {
-            DeliveryEvent::Accepted { at, due_at, pushall, tag, .. } => {
+            DeliveryEvent::Accepted { due_at, pushall, tag, data, .. } => {
                 let mut now = match before {
                     Some(before) if !before.state.is_final() => before.clone(),
-                    _ => Self { accepted_at: Some(*at), ..Self::new(sender, name)? },
+                    _ => Self::accepted(sender, name, at, *due_at)?,
                 };
                 now.due_at = Some(*due_at);
+                now.data.clone_from(data);
                 if pushall.is_some() {
                     (now.pushall, now.tag) = (pushall.clone(), tag.clone());
                 }
@@ -158,23 +169,33 @@ impl Delivery {
                 Some(before) => before.clone().tried(report),
                 None => Self::new(sender, name)?.tried(report),
             },
+            DeliveryEvent::Ended { .. } => match before {
+                Some(before) if before.state == DeliveryState::Delivered || before.state == DeliveryState::Dead => None,
+                before => {
+                    let now = before.cloned().or_else(|| Self::new(sender, name))?;
+                    Some(Self { state: DeliveryState::Delivered, due_at: None, data: None, ..now })
+                }
+            },
             DeliveryEvent::Cancelled { .. } => {
-                let now = before.cloned().or_else(|| Self::new(sender, name))?;
-                now.state.may_become(DeliveryState::Cancelled).then_some(Self {
-                    state: DeliveryState::Cancelled,
-                    due_at: None,
-                    ..now
-                })
+                let waits = before.filter(|before| before.state.may_become(DeliveryState::Cancelled))?.clone();
+                Some(Self { state: DeliveryState::Cancelled, due_at: None, data: None, ..waits })
             }
             DeliveryEvent::Redriven { .. } => {
                 let dead = before.filter(|before| before.state == DeliveryState::Dead)?.clone();
-                Some(Self { state: DeliveryState::Accepted, reason: None, data: None, due_at: None, ..dead })
+                Some(Self { state: DeliveryState::Accepted, reason: None, due_at: None, ..dead })
             }
             DeliveryEvent::Deleted { .. } => None,
         }
     }
 
-    /// One that was just accepted. `None`: the name is not one that a push has.
+    /// One that was accepted at this time, in Unix milliseconds, and is to be tried at another, in Unix seconds. `None`: the
+    /// name is not one that a push has.
+    #[must_use]
+    pub fn accepted(sender: &SenderName, name: &JobName, at: i64, due_at: i64) -> Option<Self> {
+        Some(Self { accepted_at: Some(at), changed_at: at, due_at: Some(due_at), ..Self::new(sender, name)? })
+    }
+
+    /// One of which nothing is known but its name.
     fn new(sender: &SenderName, name: &JobName) -> Option<Self> {
         Some(Self {
             sender: sender.clone(),
@@ -200,7 +221,7 @@ impl Delivery {
 
     /// It has ended, and this is the first attempt of the same message pushed again.
     fn begins_anew_with(&self, attempt: &Attempt) -> bool {
-        let is_later = self.attempts.last().is_none_or(|last| last.at < attempt.at);
+        let is_later = self.attempts.last().is_some_and(|last| last.at < attempt.at);
         self.state.is_final() && attempt.number == 1 && is_later && self.state != DeliveryState::Cancelled
     }
 
@@ -217,9 +238,9 @@ impl Delivery {
         let next = reported.state();
         if is_last && (self.state.may_become(next) || self.state == next) {
             self.state = next;
-            (self.due_at, self.reason, self.data) = (None, None, None);
+            (self.due_at, self.reason) = (None, None);
             match reported {
-                Reported::Delivered => {}
+                Reported::Delivered => self.data = None,
                 Reported::Waiting { due_at } => self.due_at = Some(*due_at),
                 Reported::Dead { reason, data } => {
                     (self.reason, self.data) = (Some(reason.clone()), Some(data.clone()));

@@ -11,7 +11,7 @@ fn name() -> JobName {
 }
 
 fn accepted() -> DeliveryEvent {
-    DeliveryEvent::Accepted { sender: sender(), name: name(), at: 1, due_at: 2, pushall: None, tag: None }
+    DeliveryEvent::Accepted { sender: sender(), name: name(), due_at: 2, pushall: None, tag: None, data: None }
 }
 
 fn tried(number: u32, at: i64, reported: Reported) -> DeliveryEvent {
@@ -37,7 +37,7 @@ fn redriven() -> DeliveryEvent {
 }
 
 fn live(events: &[DeliveryEvent]) -> Option<Delivery> {
-    events.iter().fold(None, |before, event| Delivery::after(before.as_ref(), event).or(before))
+    events.iter().fold(None, |before, event| Delivery::after(before.as_ref(), event, 1).or(before))
 }
 
 fn state(events: &[DeliveryEvent]) -> DeliveryState {
@@ -72,15 +72,18 @@ fn a_dead_letter_keeps_its_data_and_reason_until_it_is_redriven() {
     let life = live(&[tried(1, 10, dead())]).unwrap();
     assert_eq!((life.reason.as_deref(), life.data.as_deref()), (Some("no such address"), Some("data")));
     let again = live(&[tried(1, 10, dead()), redriven()]).unwrap();
-    assert_eq!((again.state, again.reason, again.data, again.tries), (DeliveryState::Accepted, None, None, 1));
+    assert_eq!(
+        (again.state, again.reason, again.data, again.tries),
+        (DeliveryState::Accepted, None, Some("data".to_owned()), 1)
+    );
     assert_eq!(state(&[tried(1, 10, dead()), redriven(), tried(1, 20, Reported::Delivered)]), DeliveryState::Delivered);
 }
 
 #[test]
 fn only_a_dead_letter_is_redriven() {
     let delivered = live(&[tried(1, 10, Reported::Delivered)]);
-    assert_eq!(Delivery::after(delivered.as_ref(), &redriven()), None);
-    assert_eq!(Delivery::after(None, &redriven()), None);
+    assert_eq!(Delivery::after(delivered.as_ref(), &redriven(), 1), None);
+    assert_eq!(Delivery::after(None, &redriven(), 1), None);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Ten thousand operations at random, beside a model that is too simple to be wrong: after each batch, and after each
 //! reopening, the store says what the model says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 
@@ -57,26 +57,40 @@ impl Model {
         self.jobs.iter().find(|(_, job)| job.key == *key).map(|(seq, _)| *seq)
     }
 
+    /// The number of the job that is replaced.
+    fn put(&mut self, job: &Job, seq: Seq) -> Option<Seq> {
+        let replaced = self.find(&job.key);
+        replaced.map(|old| self.jobs.remove(&old));
+        assert!(seq > self.last, "number {seq} comes after {}", self.last);
+        self.last = seq;
+        self.jobs.insert(seq, job.clone());
+        replaced
+    }
+
     /// What the operation should do. The number of a new job is the store's to choose.
     fn apply(&mut self, op: &JobOp, done: &JobOpDone) -> JobOpDone {
         match op {
             JobOp::Put(job) => {
-                let replaced = self.find(&job.key);
-                replaced.map(|old| self.jobs.remove(&old));
                 let JobOpDone::Put { seq, .. } = *done else { panic!("a put, not {done:?}") };
-                assert!(seq > self.last, "number {seq} comes after {}", self.last);
-                self.last = seq;
-                self.jobs.insert(seq, job.clone());
-                JobOpDone::Put { seq, replaced }
+                JobOpDone::Put { seq, replaced: self.put(job, seq) }
+            }
+            JobOp::PutAll { jobs, .. } => {
+                let JobOpDone::PutAll(put) = done else { panic!("puts, not {done:?}") };
+                let seqs = put.iter().map(|put| put.expect("nothing is left out").0);
+                JobOpDone::PutAll(jobs.iter().zip(seqs).map(|(job, seq)| Some((seq, self.put(job, seq)))).collect())
+            }
+            JobOp::Replace(job) => {
+                let JobOpDone::Replaced(replaced) = done else { panic!("a replacement, not {done:?}") };
+                let is_there = self.find(&job.key).is_some();
+                let seq = replaced.filter(|_| is_there).map(|(seq, _)| seq);
+                JobOpDone::Replaced(seq.and_then(|seq| Some((seq, self.put(job, seq)?))))
             }
             JobOp::Remove(key) => {
                 let found = self.find(key);
                 found.map(|seq| self.jobs.remove(&seq));
                 JobOpDone::Deleted(found)
             }
-            JobOp::Finish(seq) | JobOp::FinishWith { seq, .. } => {
-                JobOpDone::Deleted(self.jobs.remove(seq).map(|_| *seq))
-            }
+            JobOp::Finish { seq, .. } | JobOp::Discard(seq) => JobOpDone::Deleted(self.jobs.remove(seq).map(|_| *seq)),
             JobOp::Reschedule { seq, sched_at, step } => {
                 let found = self.jobs.get_mut(seq);
                 JobOpDone::Rescheduled(found.is_some_and(|job| {
@@ -113,15 +127,18 @@ impl Model {
     }
 
     fn some_op(&self, numbers: &mut Numbers) -> JobOp {
-        match numbers.below(10) {
-            0..=3 => {
-                let key = numbers.key();
-                let count = i32::try_from(numbers.below(3)).unwrap_or_default();
-                JobOp::Put(Job { key, count, ..job("", &format!("w{}", numbers.below(1000)), numbers.time()) })
+        match numbers.below(12) {
+            0..=3 => JobOp::Put(some_job(numbers)),
+            10 => {
+                let mut jobs: Vec<Job> = (0..numbers.below(5)).map(|_| some_job(numbers)).collect();
+                let mut keys = HashSet::new();
+                jobs.retain(|job| keys.insert(job.key.clone()));
+                JobOp::PutAll { jobs, note: Bytes::new() }
             }
+            11 => JobOp::Replace(some_job(numbers)),
             4 => JobOp::Remove(numbers.key()),
-            5 => JobOp::Finish(self.some_seq(numbers)),
-            6 => JobOp::FinishWith { seq: self.some_seq(numbers), result: Bytes::from_static(b"{}") },
+            5 => JobOp::Discard(self.some_seq(numbers)),
+            6 => JobOp::Finish { seq: self.some_seq(numbers), result: Bytes::from_static(b"{}") },
             7 | 8 => {
                 let step = [0, 1, -1, i32::MAX][usize::try_from(numbers.below(4)).unwrap_or_default()];
                 JobOp::Reschedule { seq: self.some_seq(numbers), sched_at: numbers.time(), step }
@@ -133,6 +150,12 @@ impl Model {
             }
         }
     }
+}
+
+fn some_job(numbers: &mut Numbers) -> Job {
+    let key = numbers.key();
+    let count = i32::try_from(numbers.below(3)).unwrap_or_default();
+    Job { key, count, ..job("", &format!("w{}", numbers.below(1000)), numbers.time()) }
 }
 
 pub(super) async fn does_what_the_model_does(site: &impl Site) {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::scheduler::Message;
@@ -26,6 +27,9 @@ pub enum SubmitError {
     /// The store failed.
     #[error("{0}")]
     Failed(String),
+    /// The note that came with the jobs does not hold.
+    #[error("{0}")]
+    Refused(String),
     /// The job cannot be sent to any worker.
     #[error("the job is not valid: {0}")]
     Invalid(String),
@@ -39,6 +43,7 @@ impl From<JobStoreError> for SubmitError {
         match error {
             JobStoreError::Full(_) => Self::Full(error.to_string()),
             JobStoreError::Failed(_) => Self::Failed(error.to_string()),
+            JobStoreError::Refused(reason) => Self::Refused(reason),
         }
     }
 }
@@ -75,6 +80,35 @@ impl Handle {
             *result = answers.next().unwrap_or(Err(SubmitError::Stopped));
         }
         results
+    }
+
+    /// Submits jobs with a note for the store ([`JobOp::PutAll`](crate::JobOp::PutAll)): all of it is durable when this
+    /// returns, or nothing was done. The rules are those of [`submit`](Self::submit); the jobs' keys differ.
+    ///
+    /// # Errors
+    /// [`SubmitError::Refused`] if the note does not hold; [`SubmitError::Invalid`] if one of the jobs cannot be sent; or the
+    /// store failed.
+    pub async fn submit_noted(&self, jobs: Vec<Job>, note: Bytes) -> Result<(), SubmitError> {
+        jobs.iter().try_for_each(|job| self.check(job))?;
+        let (reply, answer) = oneshot::channel();
+        match self.shared.scheduler.send(Message::SubmitNoted { jobs, note, reply }).await {
+            Ok(()) => answer.await.unwrap_or(Err(SubmitError::Stopped)),
+            Err(_) => Err(SubmitError::Stopped),
+        }
+    }
+
+    /// Stores a job in the place of one with its key that waits. False: none does, because there is none or it runs, and
+    /// nothing was done. It may have a new time, data and count.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit)'s.
+    pub async fn replace(&self, job: Job) -> Result<bool, SubmitError> {
+        self.check(&job)?;
+        let (reply, answer) = oneshot::channel();
+        match self.shared.scheduler.send(Message::Replace { job, reply }).await {
+            Ok(()) => answer.await.ok().and_then(|mut replaced| replaced.pop()).unwrap_or(Err(SubmitError::Stopped)),
+            Err(_) => Err(SubmitError::Stopped),
+        }
     }
 
     fn check(&self, job: &Job) -> Result<(), SubmitError> {

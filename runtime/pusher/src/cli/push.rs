@@ -1,7 +1,7 @@
 //! The arguments of `push`, `pushall` and `cancel`.
 
 use clap::Args;
-use pusher::core::{JobName, PusherId, SenderName, Tag};
+use pusher::core::{JobName, PusherId, SenderName};
 
 use super::api::ApiArgs;
 use crate::commands::time::When;
@@ -31,9 +31,9 @@ pub(crate) struct PushallArgs {
     pub(crate) sender: SenderName,
     /// What to say, in the form that the sender takes; "-" reads it from standard input, every byte of it.
     pub(crate) data: String,
-    /// Only to those who have this tag as well.
+    /// Only to those who have this tag as well, or on whom an expression of tags holds: "vip AND NOT trial".
     #[arg(long)]
-    pub(crate) tag: Option<Tag>,
+    pub(crate) tag: Option<String>,
     /// When to send it: Unix seconds, RFC 3339 (2026-12-24T18:00:00+01:00), or from now on: +30s, +10m, +2h, +1d
     /// [default: now]
     #[arg(long, value_name = "TIME")]

@@ -8,7 +8,7 @@ pub(crate) async fn run(context: &mut Context, args: PushallArgs) -> Result<(), 
     let PushallArgs { sender, data, tag, at, .. } = args;
     let sched_at = at.map_or(0, |when| when.unix(now()));
     let data = data::read(data)?;
-    let pushed = context.client.pushall(&sender, tag.as_ref(), &data, sched_at).await;
+    let pushed = context.client.pushall(&sender, tag.as_deref().unwrap_or_default(), &data, sched_at).await;
     let name = pushed.map_err(|error| context.failed(error))?;
     push::accepted(context, &name, sched_at)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use pusher_core::{
-    FanOutRequest, JobName, NameError, PushRequest, Pusher, PusherId, Pushers as Port, PushersError, SenderName, Tag,
+    FanOutRequest, JobName, NameError, PushRequest, Pusher, PusherId, Pushers as Port, PushersError, SenderName,
     WordError,
 };
 use wasmtime::component::{HasSelf, Linker};
@@ -88,7 +88,7 @@ impl pushers::Host for Host {
         let request = FanOutRequest {
             id: JobName::parse(&message_id)?,
             sender: SenderName::parse(&sender)?,
-            tag: if tag.is_empty() { None } else { Some(Tag::parse(&tag)?) },
+            tag,
             data,
             limit: limit as usize,
         };

@@ -1,23 +1,33 @@
 //! Reading deliveries: by name, and as lists.
+//!
+//! A list is made of several walks, each from the latest to the oldest: one for each state that has records, or one over the
+//! records of a recipient; and one over the jobs, for what was not tried yet. All have numbers of the same clock.
 
-use std::ops::Bound;
+mod walk;
+
+use std::ops::Range;
 
 use heed::RoTxn;
+use periodic::Seq;
 use pusher_core::{
-    Delivery, DeliveryCursor, DeliveryFilter, DeliveryPage, DeliveryState, JobName, PusherId, StoreError,
+    Delivery, DeliveryCursor, DeliveryFilter, DeliveryPage, DeliveryState, JobName, SenderName, StoreError,
 };
 
-use super::record::{KEPT, Place, decode, number_of, sender_in_key};
+use super::jobs::{Found, accepted, sender_of};
+use super::record::{KEPT, Kept, Place, decode, millis_number, name_key, sender_in_key};
 use crate::error::{corrupt, store_error};
 use crate::open::Opened;
+use crate::pushalls;
+use crate::record::JobRecord;
+use walk::{Item, Walk, latest};
 
-/// So many records a request looks at, whether they are asked for or not: some milliseconds.
-const LOOKED_AT: usize = 4096;
-
-type Walk<'t> = std::iter::Peekable<RoRev<'t>>;
-type RoRev<'t> = heed::RoRevRange<'t, heed::types::Bytes, heed::types::Bytes>;
+/// So much a request looks at, whether it is asked for or not: some milliseconds. A record, or a job that may be asked for,
+/// costs [`READ`], a job that is passed over 1.
+const LOOKED_AT: usize = 4096 * READ;
+const READ: usize = 16;
 
 impl Opened {
+    /// The records of this name.
     pub(super) fn deliveries_named(&self, name: &JobName) -> Result<Vec<Delivery>, StoreError> {
         let lmdb = |e| store_error(&e);
         let txn = self.env.read_txn().map_err(lmdb)?;
@@ -25,10 +35,41 @@ impl Opened {
         for entry in self.tables.delivery_names.prefix_iter(&txn, name.as_str().as_bytes()).map_err(lmdb)? {
             let (key, place) = entry.map_err(lmdb)?;
             if sender_in_key(key, name.as_str()).is_some() {
-                found.extend(self.delivery_at(&txn, place_of(place)?)?);
+                let place = place_of(place)?;
+                if let Some(bytes) = self.tables.deliveries.get(&txn, &place.key()).map_err(lmdb)? {
+                    found.push(decode(place, bytes)?.delivery);
+                }
             }
         }
         Ok(found)
+    }
+
+    /// The same with what is known from jobs that wait.
+    pub(super) fn with_waiting(
+        &self,
+        name: &JobName,
+        mut known: Vec<Delivery>,
+        waiting: Vec<Found>,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let txn = self.env.read_txn().map_err(|e| store_error(&e))?;
+        for Found { sender, facts, data } in waiting {
+            let of = pushalls::read(&self.tables, &txn, facts.pushall)?;
+            let Some(Kept { delivery, .. }) = accepted(&sender, name, facts, of.as_ref()) else { continue };
+            let delivery = Delivery { data: Some(data), ..delivery };
+            match known.iter_mut().find(|known| known.sender == sender) {
+                None => known.push(delivery),
+                // It ended before this was accepted.
+                Some(known) if known.state.is_final() && known.changed_at <= delivery.changed_at => *known = delivery,
+                Some(known) if known.state.is_final() => {}
+                Some(known) => (known.data, known.due_at) = (delivery.data, delivery.due_at),
+            }
+        }
+        Ok(known)
+    }
+
+    /// The senders that have jobs.
+    pub(super) fn senders_with_jobs(&self) -> Result<Vec<SenderName>, StoreError> {
+        Ok(self.stored_funcs()?.iter().filter_map(|stored| sender_of(&self.prefix, &stored.func)).collect())
     }
 
     pub(super) fn list_deliveries(
@@ -38,33 +79,30 @@ impl Opened {
         size: usize,
     ) -> Result<DeliveryPage, StoreError> {
         let txn = self.env.read_txn().map_err(|e| store_error(&e))?;
-        let until = filter.until.map_or(u64::MAX, number_of);
+        let until = filter.until.map_or(u64::MAX, millis_number);
         let end = after.map_or(until, |DeliveryCursor(number)| until.min(number));
-        let begin = filter.since.map_or(0, number_of);
-        match &filter.pusher {
-            Some(pusher) => self.list_of_pusher(&txn, pusher, filter, begin..end, size),
-            None => self.list_of_states(&txn, filter, begin..end, size),
-        }
-    }
-
-    /// Walks backwards through the states that are asked for, all at once, the latest record first.
-    fn list_of_states(
-        &self,
-        txn: &RoTxn,
-        filter: &DeliveryFilter,
-        numbers: std::ops::Range<u64>,
-        size: usize,
-    ) -> Result<DeliveryPage, StoreError> {
-        let states = KEPT.into_iter().filter(|state| filter.state.is_none_or(|wanted| wanted == *state));
-        let mut walks = states.map(|state| self.walk(txn, state, &numbers)).collect::<Result<Vec<_>, _>>()?;
+        let numbers = filter.since.map_or(0, millis_number)..end;
+        let mut walks = self.walks(&txn, filter, &numbers)?;
         let mut page = DeliveryPage::default();
-        for _ in 0..LOOKED_AT {
-            if page.deliveries.len() >= size {
-                break;
-            }
-            let Some((place, bytes)) = latest(&mut walks)? else { return Ok(DeliveryPage { next: None, ..page }) };
-            page.next = Some(DeliveryCursor(place.number));
-            page.deliveries.extend(listed(place, bytes, filter));
+        let mut looked_at = 0;
+        while page.deliveries.len() < size && looked_at < LOOKED_AT {
+            let Some((number, item)) = latest(&mut walks)? else { return Ok(DeliveryPage { next: None, ..page }) };
+            page.next = Some(DeliveryCursor(number));
+            let found = match item {
+                Item::Record(place, bytes) => {
+                    looked_at += READ;
+                    listed(place, bytes)
+                }
+                Item::Job(_, job) if !may_be_asked_for(filter, &job) => {
+                    looked_at += 1;
+                    None
+                }
+                Item::Job(seq, job) => {
+                    looked_at += READ;
+                    self.untried(&txn, seq, &job)?
+                }
+            };
+            page.deliveries.extend(found.filter(|found| filter.matches(found)));
         }
         // Is there one behind?
         if latest(&mut walks)?.is_none() {
@@ -73,83 +111,85 @@ impl Opened {
         Ok(page)
     }
 
-    fn walk<'t>(
+    /// What has everything that is asked for.
+    fn walks<'t>(
         &self,
-        txn: &'t RoTxn,
-        state: DeliveryState,
-        numbers: &std::ops::Range<u64>,
-    ) -> Result<Walk<'t>, StoreError> {
-        let [begin, end] = [numbers.start, numbers.end].map(|number| Place { state, number }.key());
-        let range = (Bound::Included(&begin[..]), Bound::Excluded(&end[..]));
-        // An empty range of LMDB's may not have its ends the wrong way round.
-        let range = if begin <= end { range } else { (Bound::Included(&end[..]), Bound::Excluded(&end[..])) };
-        Ok(self.tables.deliveries.rev_range(txn, &range).map_err(|e| store_error(&e))?.peekable())
+        txn: &'t RoTxn<'t>,
+        filter: &DeliveryFilter,
+        numbers: &Range<u64>,
+    ) -> Result<Vec<Walk<'t>>, StoreError> {
+        let is_asked_for = |state: DeliveryState| filter.state.is_none_or(|wanted| wanted == state);
+        let mut walks = Vec::new();
+        // The names of a recipient's messages begin with its id, so the index by name has them together. They are as many as one
+        // recipient gets.
+        let named = match (&filter.name, &filter.pusher) {
+            (Some(name), _) => Some(name.as_str().to_owned()),
+            (None, Some(pusher)) => Some(format!("{pusher}_")),
+            (None, None) => None,
+        };
+        match named {
+            Some(prefix) => {
+                let mut places = self.places_named(txn, &prefix)?;
+                places.retain(|place| numbers.contains(&place.number) && is_asked_for(place.state));
+                walks.push(Walk::of_places(&self.tables, txn, places)?);
+            }
+            None => {
+                for state in KEPT.into_iter().filter(|state| is_asked_for(*state)) {
+                    walks.push(Walk::of_state(&self.tables, txn, state, numbers)?);
+                }
+            }
+        }
+        if is_asked_for(DeliveryState::Accepted) {
+            walks.push(Walk::of_jobs(&self.tables, txn, numbers)?);
+        }
+        Ok(walks)
     }
 
-    /// The names of a recipient's messages begin with its id, so the index by name has them together. They are as many as
-    /// one recipient gets.
-    fn list_of_pusher(
-        &self,
-        txn: &RoTxn,
-        pusher: &PusherId,
-        filter: &DeliveryFilter,
-        numbers: std::ops::Range<u64>,
-        size: usize,
-    ) -> Result<DeliveryPage, StoreError> {
+    fn places_named(&self, txn: &RoTxn, prefix: &str) -> Result<Vec<Place>, StoreError> {
         let lmdb = |e| store_error(&e);
         let mut places = Vec::new();
-        let prefix = format!("{pusher}_");
         for entry in self.tables.delivery_names.prefix_iter(txn, prefix.as_bytes()).map_err(lmdb)? {
             let (_, place) = entry.map_err(lmdb)?;
-            let place = place_of(place)?;
-            if numbers.contains(&place.number) && filter.state.is_none_or(|wanted| wanted == place.state) {
-                places.push(place);
-            }
+            places.push(place_of(place)?);
         }
-        places.sort_unstable_by_key(|place| std::cmp::Reverse(place.number));
-        let mut page = DeliveryPage::default();
-        for (looked_at, place) in places.iter().enumerate() {
-            if page.deliveries.len() >= size || looked_at >= LOOKED_AT {
-                return Ok(page);
-            }
-            page.next = Some(DeliveryCursor(place.number));
-            if let Some(bytes) = self.tables.deliveries.get(txn, &place.key()).map_err(lmdb)? {
-                page.deliveries.extend(listed(*place, bytes, filter));
-            }
-        }
-        Ok(DeliveryPage { next: None, ..page })
+        Ok(places)
     }
 
-    fn delivery_at(&self, txn: &RoTxn, place: Place) -> Result<Option<Delivery>, StoreError> {
-        let bytes = self.tables.deliveries.get(txn, &place.key()).map_err(|e| store_error(&e))?;
-        bytes.map(|bytes| decode(place, bytes)).transpose()
+    /// A job as a delivery, if it is a message that was not tried yet.
+    fn untried(&self, txn: &RoTxn, seq: Seq, job: &JobRecord) -> Result<Option<Delivery>, StoreError> {
+        let name = std::str::from_utf8(job.name).ok().and_then(|name| JobName::parse(name).ok());
+        let (Some(sender), Some(name)) = (sender_of(&self.prefix, job.func), name) else { return Ok(None) };
+        let facts = super::jobs::facts(seq, job);
+        let key = name_key(&name, &sender);
+        let place = self.tables.delivery_names.get(txn, key.as_bytes()).map_err(|e| store_error(&e))?;
+        let has_record = place.map(place_of).transpose()?;
+        if has_record.is_some_and(|place| !place.state.is_final() || place.number > facts.number) {
+            return Ok(None);
+        }
+        if name.verify(job.workload).is_none() {
+            return Ok(None);
+        }
+        let of = pushalls::read(&self.tables, txn, facts.pushall)?;
+        Ok(accepted(&sender, &name, facts, of.as_ref()).map(|kept| kept.delivery))
     }
 }
 
-/// Takes the latest record of all walks.
-fn latest<'t>(walks: &mut [Walk<'t>]) -> Result<Option<(Place, &'t [u8])>, StoreError> {
-    let mut found: Option<(usize, u64)> = None;
-    for (at, walk) in walks.iter_mut().enumerate() {
-        let number = match walk.peek() {
-            Some(Ok((key, _))) => place_of(key)?.number,
-            // Taken out below, so that it is said.
-            Some(Err(_)) => u64::MAX,
-            None => continue,
-        };
-        if found.is_none_or(|(_, other)| number > other) {
-            found = Some((at, number));
-        }
-    }
-    let Some(entry) = found.and_then(|(at, _)| walks[at].next()) else { return Ok(None) };
-    let (key, bytes) = entry.map_err(|e| store_error(&e))?;
-    Ok(Some((place_of(key)?, bytes)))
+/// Could this job be one that is asked for? Looked at before anything that costs more.
+fn may_be_asked_for(filter: &DeliveryFilter, job: &JobRecord) -> bool {
+    filter.name.as_ref().is_none_or(|name| name.as_str().as_bytes() == job.name)
+        && filter.pusher.as_ref().is_none_or(|pusher| {
+            job.name.strip_prefix(pusher.as_str().as_bytes()).is_some_and(|rest| rest.first() == Some(&b'_'))
+        })
+        && filter.sender.as_ref().is_none_or(|sender| job.func.ends_with(sender.as_str().as_bytes()))
+        && filter.due_from.is_none_or(|from| job.sched_at >= from)
+        && (job.pushall != 0 || (filter.pushall.is_none() && filter.tag.is_none()))
+        && filter.error.is_none()
 }
 
-/// As a list has it, if it is asked for. One that cannot be read is passed over with a warning, so that the others can be
-/// seen.
-fn listed(place: Place, bytes: &[u8], filter: &DeliveryFilter) -> Option<Delivery> {
+/// As a list has it. One that cannot be read is passed over with a warning, so that the others can be seen.
+fn listed(place: Place, bytes: &[u8]) -> Option<Delivery> {
     match decode(place, bytes) {
-        Ok(delivery) => filter.matches(&delivery).then_some(Delivery { data: None, ..delivery }),
+        Ok(Kept { delivery, .. }) => Some(Delivery { data: None, ..delivery }),
         Err(error) => {
             tracing::warn!(%error, "a delivery cannot be read");
             None

@@ -1,9 +1,11 @@
 //! How a delivery is encoded, and its keys.
 //!
-//! The record is a version byte and the [`Delivery`] in postcard's format; what is in the key is not in it.
+//! The record is a version byte, the number of the pushall that it is of (0: of none) and the [`Delivery`], both in
+//! postcard's format; what is in the key counts there.
 
 use periodic::{Clock, SystemClock};
 use pusher_core::{Delivery, DeliveryState, JobName, SenderName, StoreError};
+use serde::{Deserialize, Serialize};
 
 use crate::error::corrupt;
 use crate::keys::Key;
@@ -19,6 +21,14 @@ pub(super) const KEPT: [DeliveryState; 5] = [
     DeliveryState::Dead,
     DeliveryState::Delivered,
 ];
+
+/// A delivery as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// The number of the pushall that it is of; 0: of none. Pushalls may have a name in common.
+    pub(crate) pushall: u32,
+    pub(crate) delivery: Delivery,
+}
 
 /// Where a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,18 +54,23 @@ impl Place {
 
     /// The time that the number stands for, in Unix milliseconds.
     pub(super) fn millis(self) -> i64 {
-        i64::try_from(self.number / MICROS_PER_MILLI).unwrap_or(i64::MAX)
+        number_millis(self.number)
     }
 }
 
+/// The time that a number stands for, in Unix milliseconds.
+pub(crate) fn number_millis(number: u64) -> i64 {
+    i64::try_from(number / MICROS_PER_MILLI).unwrap_or(i64::MAX)
+}
+
 /// The first number of this time, which is in Unix milliseconds.
-pub(super) fn number_of(millis: i64) -> u64 {
+pub(crate) fn millis_number(millis: i64) -> u64 {
     u64::try_from(millis).unwrap_or(0).saturating_mul(MICROS_PER_MILLI)
 }
 
 /// The number of this moment.
 pub(super) fn number_now() -> u64 {
-    number_of(SystemClock.now_ms())
+    millis_number(SystemClock.now_ms())
 }
 
 /// The key of a delivery in the index by name.
@@ -70,20 +85,21 @@ pub(super) fn sender_in_key<'k>(key: &'k [u8], name: &str) -> Option<&'k [u8]> {
     (found == name.as_bytes()).then_some(sender)
 }
 
-pub(super) fn encode(delivery: &Delivery, to: &mut Vec<u8>) -> Result<(), StoreError> {
+pub(super) fn encode(kept: &Kept, to: &mut Vec<u8>) -> Result<(), StoreError> {
     to.clear();
     to.push(VERSION);
-    let written = postcard::to_extend(delivery, std::mem::take(to));
+    let written = postcard::to_extend(kept, std::mem::take(to));
     *to = written.map_err(|error| StoreError::Failed(format!("a delivery cannot be written: {error}")))?;
     Ok(())
 }
 
-pub(super) fn decode(place: Place, bytes: &[u8]) -> Result<Delivery, StoreError> {
+pub(super) fn decode(place: Place, bytes: &[u8]) -> Result<Kept, StoreError> {
     let unreadable = |reason: String| corrupt(format!("delivery {} {}", place.state, place.number), reason);
     match bytes.split_first() {
         Some((&VERSION, rest)) => {
-            let delivery: Delivery = postcard::from_bytes(rest).map_err(|error| unreadable(error.to_string()))?;
-            Ok(Delivery { state: place.state, changed_at: place.millis(), ..delivery })
+            let kept: Kept = postcard::from_bytes(rest).map_err(|error| unreadable(error.to_string()))?;
+            let delivery = Delivery { state: place.state, changed_at: place.millis(), ..kept.delivery };
+            Ok(Kept { delivery, ..kept })
         }
         _ => Err(unreadable("it is of no version that is known".into())),
     }

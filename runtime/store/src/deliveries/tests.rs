@@ -1,15 +1,15 @@
 //! The log on LMDB: the suite of the port, and what is its own.
 
+mod with_jobs;
+
 use std::cell::Cell;
 
-use bytes::Bytes;
-use periodic::{Job, JobKey, JobOp, JobStore};
 use pusher_core::{
-    Attempt, Attempted, DeliveryEvent, DeliveryFilter, DeliveryLog, DeliveryState, JobName, PusherId, Report, Reported,
-    SendEnd, SenderName, conformance,
+    Attempt, DeliveryEvent, DeliveryFilter, DeliveryLog, DeliveryState, JobName, PusherId, Report, Reported, SendEnd,
+    SenderName, conformance,
 };
 
-use super::record::{Place, encode};
+use super::record::{Kept, Place, encode};
 use crate::{Store, StoreOptions};
 
 fn open(dir: &std::path::Path) -> Store {
@@ -42,39 +42,6 @@ async fn the_log_conforms() {
         open(&root.path().join(logs.get().to_string()))
     })
     .await;
-}
-
-#[tokio::test]
-async fn what_a_worker_says_with_the_end_of_a_job_is_kept_in_the_same_commit() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    let job = |func: &'static str, name: &JobName| Job {
-        key: JobKey {
-            func: Bytes::from_static(func.as_bytes()),
-            name: Bytes::copy_from_slice(name.as_str().as_bytes()),
-        },
-        workload: Bytes::from_static(b"data"),
-        sched_at: 1,
-        count: 0,
-        timeout: 0,
-    };
-    let said = Bytes::from(Attempted { sender: sender(), attempt: attempt() }.to_bytes());
-    let finish = async |func, name: &JobName, seq, result: Bytes| {
-        assert!(JobStore::apply(&store, vec![JobOp::Put(job(func, name))]).await[0].is_ok());
-        let op = if result.is_empty() { JobOp::Finish(seq) } else { JobOp::FinishWith { seq, result } };
-        let before = store.commits().operations.count();
-        assert!(JobStore::apply(&store, vec![op]).await[0].is_ok());
-        assert_eq!(store.commits().operations.count(), before + 1);
-        DeliveryLog::get(&store, name).await.unwrap()
-    };
-    let kept = finish("pusher:sample", &name("a"), 1, said.clone()).await;
-    assert_eq!((kept.len(), kept[0].state, &kept[0].attempts), (1, DeliveryState::Delivered, &vec![attempt()]));
-    // Of another func, of a job that is no push, or about something else.
-    assert_eq!(finish("pusher:other", &name("b"), 2, said.clone()).await, []);
-    assert_eq!(finish("pusher:sample", &JobName::parse("nobody").unwrap(), 3, said).await, []);
-    assert_eq!(finish("pusher:sample", &name("c"), 4, Bytes::from_static(b"{\"sender\":1}")).await, []);
-    assert_eq!(finish("pusher:sample", &name("d"), 5, Bytes::new()).await, []);
-    assert_eq!(store.funcs().await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -121,8 +88,8 @@ async fn numbers_go_on_across_restarts() {
 #[test]
 fn a_record_of_a_push_is_small() {
     let DeliveryEvent::Attempted(report) = delivered("recipient-0000001") else { unreachable!() };
-    let delivery = pusher_core::Delivery::after(None, &DeliveryEvent::Attempted(report)).unwrap();
+    let delivery = pusher_core::Delivery::after(None, &DeliveryEvent::Attempted(report), 1).unwrap();
     let mut bytes = Vec::new();
-    encode(&delivery, &mut bytes).unwrap();
+    encode(&Kept { pushall: 0, delivery }, &mut bytes).unwrap();
     assert!(bytes.len() < 128, "{} bytes", bytes.len());
 }

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use heed::PutFlags;
 use pusher_core::{
-    Attempted, Delivery, DeliveryEvent, DeliveryState, JobName, Report, Reported, Retention, StoreError,
+    Delivery, DeliveryEvent, DeliveryState, JobName, Report, Reported, Retention, SenderName, StoreError,
 };
 
-use super::record::{KEPT, Place, decode, encode, name_key, number_now, number_of};
+use super::jobs::accepted;
+use super::record::{KEPT, Kept, Place, decode, encode, millis_number, name_key, number_millis, number_now};
 use crate::batch::Batch;
 use crate::error::{Failure, corrupt};
-use crate::keys::LAST_DELIVERY;
+use crate::keys::{Key, LAST_NUMBER};
 use crate::writer::Operation;
 
 /// Forgetting what is old.
@@ -57,17 +58,20 @@ impl Operation for Prune {
     }
 }
 
-/// What the worker of a job said with its end, if it is that it has delivered it.
-pub(crate) fn delivered(func: &[u8], name: &[u8], result: &[u8]) -> Option<DeliveryEvent> {
-    let Attempted { sender, attempt } = Attempted::from_bytes(result)?;
-    let name = JobName::parse(std::str::from_utf8(name).ok()?).ok()?;
-    let report = Report { sender, name, attempt, reported: Reported::Delivered };
-    func.ends_with(report.sender.as_str().as_bytes()).then_some(DeliveryEvent::Attempted(report))
+/// What a job says of its delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct JobFacts {
+    /// When it was accepted.
+    pub(crate) number: u64,
+    /// The number of the pushall that it is of; 0: of none.
+    pub(crate) pushall: u32,
+    /// When it is to run, in Unix seconds.
+    pub(crate) sched_at: i64,
 }
 
-/// The numbers of records, as far as this batch needs them.
+/// The numbers of the log: times in microseconds, each given once, later ones higher.
 #[derive(Default)]
-pub(crate) struct DeliveryNumbers {
+pub(crate) struct Numbers {
     last: Option<u64>,
     /// How many records came to each state, in the order of [`KEPT`].
     entered: [u64; KEPT.len()],
@@ -79,7 +83,7 @@ pub(crate) struct DeliveryCounts([AtomicU64; KEPT.len()]);
 
 impl DeliveryCounts {
     /// Counts what a batch did, once it is durable.
-    pub(crate) fn add(&self, numbers: &DeliveryNumbers) {
+    pub(crate) fn add(&self, numbers: &Numbers) {
         for (count, entered) in self.0.iter().zip(numbers.entered) {
             count.fetch_add(entered, Relaxed);
         }
@@ -91,48 +95,145 @@ impl DeliveryCounts {
 }
 
 impl Batch<'_> {
-    /// Enters an event. Only what is accepted takes room: what becomes of it must find its place also in a full store,
-    /// and ends with less in it than before.
+    pub(crate) fn next_number(&mut self) -> Result<u64, Failure> {
+        let next = match self.numbers.last {
+            // A batch is short: its first number says what time it is.
+            Some(last) => last + 1,
+            None => number_now().max(self.tables.counters.get(&self.txn, LAST_NUMBER)?.unwrap_or(0) + 1),
+        };
+        self.numbers.last = Some(next);
+        Ok(next)
+    }
+
+    /// Keeps the last number that was given, if one was.
+    pub(crate) fn keep_number(&mut self) -> heed::Result<()> {
+        match self.numbers.last {
+            Some(last) => self.tables.counters.put(&mut self.txn, LAST_NUMBER, &last),
+            None => Ok(()),
+        }
+    }
+
+    /// Enters an event. If the message's job is here, it says what nobody else does.
     pub(crate) fn enter_delivery(&mut self, event: &DeliveryEvent) -> Result<(), Failure> {
         let (sender, name) = event.of();
+        let job = self.facts_of(sender, name)?;
+        self.enter(event, job).map(drop)
+    }
+
+    /// The state that it is in now, if that changed anything. Only what is accepted takes room: what becomes of it must find its place also in a full store, and ends with less in it
+    /// than before.
+    pub(crate) fn enter(
+        &mut self,
+        event: &DeliveryEvent,
+        job: Option<JobFacts>,
+    ) -> Result<Option<DeliveryState>, Failure> {
+        let (sender, name) = event.of();
         let key = name_key(name, sender);
-        let place = self.tables.delivery_names.get(&self.txn, key.as_bytes())?.and_then(Place::of_key);
-        let before = match place {
+        let place = self.place_of(&key)?;
+        let kept = match place {
             Some(place) => self.delivery_at(place)?,
             None => None,
         };
         if matches!(event, DeliveryEvent::Deleted { .. }) {
-            if let Some(place) = place.filter(|_| before.as_ref().is_none_or(|before| before.state.is_final())) {
+            if let Some(place) = place.filter(|_| kept.as_ref().is_none_or(|kept| kept.delivery.state.is_final())) {
                 self.tables.deliveries.delete(&mut self.txn, &place.key())?;
                 self.tables.delivery_names.delete(&mut self.txn, key.as_bytes())?;
             }
-            return Ok(());
+            return Ok(None);
         }
-        let Some(after) = Delivery::after(before.as_ref(), event) else { return Ok(()) };
-        encode(&after, self.scratch).map_err(Failure::Refused)?;
+        // What ended before this job was accepted was another life.
+        let accepted = job.map_or(0, |job| job.number);
+        let mut live =
+            kept.filter(|kept| !kept.delivery.state.is_final() || place.is_some_and(|at| at.number > accepted));
+        if let (Some(live), Some(job)) = (&mut live, job)
+            && job.pushall != 0
+            && job.pushall != live.pushall
+            && let Some(of) = self.pushall_at(job.pushall)?
+        {
+            // It waited when a pushall came that has the same message for the same recipient.
+            live.pushall = job.pushall;
+            (live.delivery.pushall, live.delivery.tag) = (Some(of.name), Some(of.tag).filter(|tag| !tag.is_empty()));
+        }
+        let before = match (&live, job) {
+            (Some(_), _) => live.clone(),
+            (None, Some(job)) => self.accepted(sender, name, job)?,
+            (None, None) => None,
+        };
+        let number = self.next_number()?;
+        let after = Delivery::after(before.as_ref().map(|kept| &kept.delivery), event, number_millis(number));
+        let Some(delivery) = after else { return Ok(None) };
+        let pushall = self.pushall_of(event, before.as_ref(), &delivery)?;
+        self.count(live.as_ref(), &delivery, pushall);
+        let state = delivery.state;
+        encode(&Kept { pushall, delivery }, self.scratch).map_err(Failure::Refused)?;
+        self.write(event, &key, place, Place { state, number })?;
+        Ok(Some(state))
+    }
+
+    /// Writes what was encoded.
+    fn write(&mut self, event: &DeliveryEvent, key: &Key, before: Option<Place>, new: Place) -> Result<(), Failure> {
         if matches!(event, DeliveryEvent::Accepted { .. }) {
             self.room.take(self.scratch.len())?;
         }
-        let number = self.next_delivery_number()?;
-        let new = Place { state: after.state, number };
-        if let Some(place) = place {
-            self.tables.deliveries.delete(&mut self.txn, &place.key())?;
+        if let Some(before) = before {
+            self.tables.deliveries.delete(&mut self.txn, &before.key())?;
         }
         // The last state's highest number is the highest key there is.
         let flags = if new.state == DeliveryState::Delivered { PutFlags::APPEND } else { PutFlags::empty() };
         self.tables.deliveries.put_with_flags(&mut self.txn, flags, &new.key(), self.scratch)?;
         self.tables.delivery_names.put(&mut self.txn, key.as_bytes(), &new.key())?;
         if let Some(at) = KEPT.iter().position(|state| *state == new.state) {
-            self.deliveries.entered[at] += 1;
+            self.numbers.entered[at] += 1;
         }
         Ok(())
     }
 
+    /// A message that waits and was never tried: it is its job.
+    fn accepted(&self, sender: &SenderName, name: &JobName, job: JobFacts) -> Result<Option<Kept>, Failure> {
+        let of = self.pushall_at(job.pushall)?;
+        Ok(accepted(sender, name, job, of.as_ref()))
+    }
+
+    /// Which pushall a message is of now.
+    fn pushall_of(&self, event: &DeliveryEvent, before: Option<&Kept>, after: &Delivery) -> Result<u32, Failure> {
+        match (event, &after.pushall) {
+            (_, None) => Ok(0),
+            (DeliveryEvent::Accepted { pushall: Some(name), .. }, _) => {
+                Ok(self.pushall_named(name)?.map_or(0, |found| found.number))
+            }
+            _ => Ok(before.map_or(0, |before| before.pushall)),
+        }
+    }
+
+    /// Counts a message where it stands now, and no longer where it stood in this life.
+    fn count(&mut self, live: Option<&Kept>, after: &Delivery, pushall: u32) {
+        let live = live.filter(|live| live.delivery.accepted_at == after.accepted_at);
+        if let Some(live) = live {
+            self.pushall_counts.count(live.pushall, live.delivery.state, -1);
+            if live.pushall != pushall {
+                self.pushall_counts.merged(live.pushall);
+            }
+        }
+        self.pushall_counts.count(pushall, after.state, 1);
+    }
+
+    /// What is kept of a message.
+    pub(super) fn delivery_kept(&self, sender: &SenderName, name: &JobName) -> Result<Option<Kept>, Failure> {
+        match self.place_of(&name_key(name, sender))? {
+            Some(place) => self.delivery_at(place),
+            None => Ok(None),
+        }
+    }
+
+    fn place_of(&self, key: &Key) -> Result<Option<Place>, Failure> {
+        Ok(self.tables.delivery_names.get(&self.txn, key.as_bytes())?.and_then(Place::of_key))
+    }
+
     /// A record that cannot be read is as good as none: what comes next takes its place.
-    fn delivery_at(&self, place: Place) -> Result<Option<Delivery>, Failure> {
+    fn delivery_at(&self, place: Place) -> Result<Option<Kept>, Failure> {
         let Some(bytes) = self.tables.deliveries.get(&self.txn, &place.key())? else { return Ok(None) };
         match decode(place, bytes) {
-            Ok(delivery) => Ok(Some(delivery)),
+            Ok(kept) => Ok(Some(kept)),
             Err(error) => {
                 tracing::warn!(%error, "a delivery's record is replaced");
                 Ok(None)
@@ -140,39 +241,23 @@ impl Batch<'_> {
         }
     }
 
-    fn next_delivery_number(&mut self) -> Result<u64, Failure> {
-        let last = match self.deliveries.last {
-            Some(last) => last,
-            None => self.tables.counters.get(&self.txn, LAST_DELIVERY)?.unwrap_or(0),
-        };
-        let next = number_now().max(last + 1);
-        self.deliveries.last = Some(next);
-        Ok(next)
-    }
-
-    /// Keeps the last number that was given, if one was.
-    pub(crate) fn keep_delivery_number(&mut self) -> heed::Result<()> {
-        match self.deliveries.last {
-            Some(last) => self.tables.counters.put(&mut self.txn, LAST_DELIVERY, &last),
-            None => Ok(()),
-        }
-    }
-
     fn prune_deliveries(&mut self, retention: Retention, limit: usize) -> Result<usize, Failure> {
+        self.prune_pushalls(retention.dead_before, limit)?;
+        self.prune_requests(limit)?;
         let mut pruned = 0;
         for (state, before) in [
             (DeliveryState::Delivered, retention.delivered_before),
             (DeliveryState::Cancelled, retention.delivered_before),
             (DeliveryState::Dead, retention.dead_before),
         ] {
-            let [first, end] = [0, number_of(before)].map(|number| Place { state, number }.key());
+            let [first, end] = [0, millis_number(before)].map(|number| Place { state, number }.key());
             let range = (Bound::Included(&first[..]), Bound::Excluded(&end[..]));
             let mut old = Vec::new();
             for entry in self.tables.deliveries.range(&self.txn, &range)?.take(limit - pruned) {
                 let (key, bytes) = entry?;
                 let place =
                     Place::of_key(key).ok_or_else(|| Failure::Refused(corrupt("deliveries", "a key is none")))?;
-                let named = decode(place, bytes).ok().map(|delivery| name_key(&delivery.name, &delivery.sender));
+                let named = decode(place, bytes).ok().map(|kept| name_key(&kept.delivery.name, &kept.delivery.sender));
                 old.push((place, named));
             }
             pruned += old.len();

@@ -77,7 +77,7 @@ async fn at_nine_tenths_only_what_does_not_grow_the_store_is_done() {
     }
     assert!(matches!(op(&store, JobOp::Put(large(0))).await, Err(JobStoreError::Full(_))), "also to replace");
     for some in seqs.chunks(AT_ONCE) {
-        let results = JobStore::apply(&store, some.iter().map(|&seq| JobOp::Finish(seq)).collect()).await;
+        let results = JobStore::apply(&store, some.iter().map(|&seq| JobOp::Discard(seq)).collect()).await;
         assert!(results.iter().all(|r| matches!(r, Ok(JobOpDone::Deleted(Some(_))))), "{results:?}");
     }
     assert_eq!(change(&store, PusherChange { id: id("a"), change: Change::Delete }).await.unwrap(), Applied::Changed);

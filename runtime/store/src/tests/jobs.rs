@@ -114,7 +114,7 @@ async fn putting_off_moves_a_job_and_counts() {
     let loaded = store.load(&[seq]).await.unwrap();
     assert_eq!(loaded, [Some(Job { count: i32::MAX, ..job("f", "n", 60) })]);
     assert_eq!(put_off(seq + 1, 60, 1).await.unwrap(), JobOpDone::Rescheduled(false));
-    assert_eq!(op(&store, JobOp::Finish(seq)).await.unwrap(), JobOpDone::Deleted(Some(seq)));
+    assert_eq!(op(&store, JobOp::Discard(seq)).await.unwrap(), JobOpDone::Deleted(Some(seq)));
     assert_eq!(put_off(seq, 60, 1).await.unwrap(), JobOpDone::Rescheduled(false));
 }
 
@@ -133,7 +133,7 @@ async fn operations_of_one_batch_see_each_other() {
             JobOp::Remove(key("f", "a")),
             look(),
             JobOp::Put(job("f", "b", 3)),
-            JobOp::Finish(1),
+            JobOp::Discard(1),
             JobOp::Remove(key("f", "a")),
             look(),
         ],
@@ -180,7 +180,7 @@ async fn a_number_is_never_given_again() {
         let (seq, _) = put_job(&store, job("f", "n", round)).await;
         assert!(seq > last, "{seq} after {last}");
         last = seq;
-        op(&store, JobOp::Finish(seq)).await.unwrap();
+        op(&store, JobOp::Discard(seq)).await.unwrap();
         assert_eq!(funcs(&store).await, []);
     }
 }
@@ -208,7 +208,7 @@ async fn jobs_whose_hashes_collide_are_told_apart() {
     for (n, seq) in seqs.iter().enumerate() {
         let gone = n % 3 == 0;
         assert_eq!(store.load(&[*seq]).await.unwrap()[0].is_none(), gone, "job {n}");
-        let finished = op(&store, JobOp::Finish(*seq)).await.unwrap();
+        let finished = op(&store, JobOp::Discard(*seq)).await.unwrap();
         assert_eq!(finished, JobOpDone::Deleted((!gone).then_some(*seq)), "job {n}");
     }
     assert!(drop_and_audit(store, dir.path(), COLLIDING).is_empty());
@@ -252,7 +252,7 @@ async fn a_job_that_cannot_be_read_is_named_and_harms_no_other() {
     assert!(named(&store.load(&[bad]).await.unwrap_err()));
     let ops = vec![
         JobOp::Put(job("f", "a", 0)),
-        JobOp::Finish(bad),
+        JobOp::Discard(bad),
         JobOp::Put(job("f", "bad", 0)),
         JobOp::Put(job("f", "b", 0)),
     ];

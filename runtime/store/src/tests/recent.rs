@@ -11,7 +11,7 @@ use periodic::{Job, JobOp, JobOpDone, JobStore, Seq};
 use proptest::prelude::*;
 
 use super::writing::Odd;
-use super::{COLLIDING, FEW, OPTIONS, drop_and_audit, due, funcs, job, key, op, open, open_indexed, put_job};
+use super::{COLLIDING, FEW, drop_and_audit, due, funcs, job, key, op, open, open_indexed, options, put_job};
 use crate::Store;
 use crate::keys::{JobHash, Key};
 use crate::open::JobIndexing;
@@ -87,7 +87,7 @@ async fn happen(store: &Store, model: &mut Model, event: Event) {
         }
         Event::Finish(n) => {
             let Some(seq) = nth(model, n) else { return };
-            assert_eq!(op(store, JobOp::Finish(seq)).await.unwrap(), JobOpDone::Deleted(Some(seq)));
+            assert_eq!(op(store, JobOp::Discard(seq)).await.unwrap(), JobOpDone::Deleted(Some(seq)));
             model.remove(&seq);
         }
         Event::PutOff { nth: n, sched_at } => {
@@ -160,7 +160,7 @@ async fn a_job_that_is_done_soon_never_reaches_the_indexes_on_the_disk() {
     for round in 0..50 {
         let (seq, _) = put_job(&store, job("f", "a", round)).await;
         op(&store, JobOp::Reschedule { seq, sched_at: round + 60, step: 1 }).await.unwrap();
-        op(&store, JobOp::Finish(seq)).await.unwrap();
+        op(&store, JobOp::Discard(seq)).await.unwrap();
     }
     for n in 0..10 {
         put_job(&store, job("f", &n.to_string(), n)).await;
@@ -179,7 +179,7 @@ async fn most_of_many_jobs_are_on_the_disk() {
         }
         let on_disk = drop_and_audit(store, dir.path(), indexing);
         assert!((850..=950).contains(&on_disk.len()), "{}", on_disk.len());
-        let (_, recent) = crate::open::Opened::open(dir.path(), OPTIONS, indexing).unwrap();
+        let (_, recent) = crate::open::Opened::open(dir.path(), options(), indexing).unwrap();
         assert!((50..=150).contains(&recent.names_in_memory()), "{}", recent.names_in_memory());
     }
 }
@@ -227,7 +227,7 @@ async fn a_store_of_schema_2_is_brought_up_to_date_and_keeps_its_jobs() {
         (9, Some(1)),
         "found by its name, and no number is given twice"
     );
-    assert_eq!(op(&store, JobOp::Finish(3)).await.unwrap(), JobOpDone::Deleted(Some(3)));
+    assert_eq!(op(&store, JobOp::Discard(3)).await.unwrap(), JobOpDone::Deleted(Some(3)));
     assert_eq!(due(&store, "f", None, 9).await, [(4, 9), (5, 2)]);
     assert_eq!(funcs(&store).await, [("f".into(), 2)]);
     assert_eq!(drop_and_audit(store, dir.path(), JobIndexing::default()), [2]);

@@ -146,7 +146,7 @@ async fn alone() -> io::Result<Alone> {
     let put = all(&store, jobs).await?;
     let puts = per_second(RECIPIENTS, started.elapsed());
     let ends = put.into_iter().filter_map(|done| match done {
-        JobOpDone::Put { seq, .. } => Some(JobOp::Finish(seq)),
+        JobOpDone::Put { seq, .. } => Some(JobOp::Finish { seq, result: Bytes::new() }),
         _ => None,
     });
     let ends: Vec<_> = ends.collect();

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Instant;
 
+use bytes::Bytes;
 use periodic::{JobOp, JobOpDone, JobStore};
 use pusher_store::{Store, StoreOptions};
 use tokio::runtime::Handle;
@@ -22,7 +23,7 @@ pub(super) fn finishes_per_second(count: usize) -> io::Result<f64> {
     let alone = Alone::open()?;
     let put = alone.all((0..count).map(|n| JobOp::Put(job(n))).collect())?;
     let seqs = put.into_iter().filter_map(|done| match done {
-        JobOpDone::Put { seq, .. } => Some(JobOp::Finish(seq)),
+        JobOpDone::Put { seq, .. } => Some(JobOp::Finish { seq, result: Bytes::new() }),
         _ => None,
     });
     alone.timed(seqs.collect())

@@ -43,7 +43,7 @@ impl Scheduler {
                 let Some(last) = page.last().copied() else { return self.dropped(func, reply) };
                 for (_, seq) in page.into_iter().filter(|(_, seq)| through.is_none_or(|through| *seq <= through)) {
                     self.retire(seq);
-                    self.push(JobOp::Finish(seq), After::Drop { func, seq });
+                    self.push(JobOp::Discard(seq), After::Drop { func, seq });
                 }
                 self.read_page(func, Some(last), through, reply);
             }

@@ -58,7 +58,7 @@ impl Scheduler {
         let Some(State::Leased(lease)) = self.entries.get(&seq).map(|entry| &entry.state) else { return };
         let key = lease.key.clone();
         match self.fail_waiters(&key) {
-            Some(ended) => self.finish(seq, key, Some(ended), Reply::Nobody),
+            Some(ended) => self.give_up(seq, key, Some(ended), Reply::Nobody),
             None => self.give_back(seq, State::Orphaned),
         }
     }

@@ -29,10 +29,21 @@ pub(super) enum Reply {
     Nobody,
 }
 
+/// Who waits for jobs with a note.
+pub(super) type NotedReply = oneshot::Sender<Result<(), SubmitError>>;
+
 /// What an operation under way is for.
 #[derive(Debug)]
 pub(super) enum After {
     Put {
+        job: Job,
+        reply: Reply,
+    },
+    PutAll {
+        jobs: Vec<Job>,
+        reply: NotedReply,
+    },
+    Replace {
         job: Job,
         reply: Reply,
     },
@@ -164,26 +175,65 @@ impl Scheduler {
     /// Stores a job, unless one with its key runs: then it is dropped, and the answer is still SUCCESS (PROTOCOL §5).
     pub(super) fn store_job(&mut self, mut job: Job, reply: Reply) {
         job.sched_at = job.sched_at.max(self.now);
-        let held = self.keys.get(&job.key).and_then(|state| state.held);
-        if let Some((entry_seq, entry)) = held.and_then(|seq| Some((seq, self.entries.get_mut(&seq)?))) {
+        match self.make_way(&job.key) {
+            // To be promised, it must be one that is kept.
+            Some(runs) if is_unstored(runs) => self.store_after_all(runs, &job.key, reply),
+            Some(_) => self.reply(reply, Ok(true)),
+            None => {
+                self.keys.entry(job.key.clone()).or_default().under_way += 1;
+                self.push(JobOp::Put(job.clone()), After::Put { job, reply });
+            }
+        }
+    }
+
+    /// Stores jobs as [`store_job`](Self::store_job) does, and a note with them: all of it or nothing.
+    pub(super) fn submit_noted(&mut self, jobs: Vec<Job>, note: Bytes, reply: NotedReply) {
+        let mut put = Vec::with_capacity(jobs.len());
+        for mut job in jobs {
+            self.disown(&job.key);
+            job.sched_at = job.sched_at.max(self.now);
+            match self.make_way(&job.key) {
+                Some(runs) if is_unstored(runs) => self.store_after_all(runs, &job.key, Reply::Nobody),
+                Some(_) => {}
+                None => {
+                    self.keys.entry(job.key.clone()).or_default().under_way += 1;
+                    put.push(job);
+                }
+            }
+        }
+        self.push(JobOp::PutAll { jobs: put.clone(), note }, After::PutAll { jobs: put, reply });
+    }
+
+    /// Stores a job in the place of one that waits.
+    pub(super) fn replace(&mut self, mut job: Job, to: oneshot::Sender<Vec<Result<bool, SubmitError>>>) {
+        let reply = Reply::Gather(self.gather(1, GatherTo::Remove(to)), 0);
+        job.sched_at = job.sched_at.max(self.now);
+        if self.make_way(&job.key).is_some() {
+            return self.reply(reply, Ok(false));
+        }
+        self.keys.entry(job.key.clone()).or_default().under_way += 1;
+        self.push(JobOp::Replace(job.clone()), After::Replace { job, reply });
+    }
+
+    /// The job of this key that runs. If none does, one that may be stored is free to be replaced after this: it is not
+    /// held for a worker whose connection broke, waits for no lock and has none.
+    fn make_way(&mut self, key: &JobKey) -> Option<Seq> {
+        let held = self.keys.get(key).and_then(|state| state.held);
+        if let Some((seq, entry)) = held.and_then(|seq| Some((seq, self.entries.get_mut(&seq)?))) {
             match entry.state {
-                // To be promised, it must be one that is kept.
-                State::Leased(_) if is_unstored(entry_seq) => return self.store_after_all(entry_seq, &job.key, reply),
-                State::Leased(_) => return self.reply(reply, Ok(true)),
+                State::Leased(_) => return Some(seq),
                 State::Orphaned(_) => {
                     entry.state = State::Waiting;
-                    self.unhold(&job.key);
+                    self.unhold(key);
                 }
                 State::Locked(_) => {
-                    self.unlock_job(&job.key);
+                    self.unlock_job(key);
                 }
                 State::Waiting | State::Parked(_) | State::Ending => {}
             }
         }
-        // What it replaces does not wait for a lock any more, nor have one.
-        self.leave_locks(&job.key);
-        self.keys.entry(job.key.clone()).or_default().under_way += 1;
-        self.push(JobOp::Put(job.clone()), After::Put { job, reply });
+        self.leave_locks(key);
+        None
     }
 
     /// Deletes a job in whatever state. A worker that has it is not told.
@@ -219,13 +269,13 @@ impl Scheduler {
         let (delay, step) = match end {
             WorkEnd::Done(result) => {
                 let ended = self.take_waiters(&key, result.clone());
-                return self.finish_with(seq, key, result, ended, reply);
+                return self.finish(JobOp::Finish { seq, result }, seq, key, ended, reply);
             }
             WorkEnd::Failed => (1, 0),
             WorkEnd::Later { delay, step } => (delay, i32::from(step)),
         };
         if let Some(ended) = self.fail_waiters(&key) {
-            return self.finish(seq, key, Some(ended), reply);
+            return self.give_up(seq, key, Some(ended), reply);
         }
         let sched_at = self.seconds_from_now(delay);
         if is_unstored(seq) {
@@ -236,19 +286,17 @@ impl Scheduler {
         self.push(JobOp::Reschedule { seq, sched_at, step }, After::Reschedule { seq, key, sched_at, step, reply });
     }
 
-    /// Deletes a job whose run is over, and then tells those who waited for it.
-    pub(super) fn finish(&mut self, seq: Seq, key: JobKey, ended: Option<Box<Ended>>, reply: Reply) {
-        self.finish_with(seq, key, Bytes::new(), ended, reply);
+    /// Deletes a job whose run is over and was no success, and then tells those who waited for it.
+    pub(super) fn give_up(&mut self, seq: Seq, key: JobKey, ended: Option<Box<Ended>>, reply: Reply) {
+        self.finish(JobOp::Discard(seq), seq, key, ended, reply);
     }
 
-    /// The same, with what its worker said.
-    fn finish_with(&mut self, seq: Seq, key: JobKey, result: Bytes, ended: Option<Box<Ended>>, reply: Reply) {
+    fn finish(&mut self, op: JobOp, seq: Seq, key: JobKey, ended: Option<Box<Ended>>, reply: Reply) {
         if is_unstored(seq) {
             return self.finish_unstored(seq, key, ended, reply);
         }
         self.keys.entry(key.clone()).or_default().under_way += 1;
         self.retire(seq);
-        let op = if result.is_empty() { JobOp::Finish(seq) } else { JobOp::FinishWith { seq, result } };
         self.push(op, After::Finish { seq, key, ended, reply });
     }
 

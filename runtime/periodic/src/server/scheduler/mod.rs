@@ -55,7 +55,7 @@ use self::dispatch::Ack;
 use self::dump::{DumpError, Loading};
 use self::entry::{Entry, KeyState};
 use self::func::{Func, FuncId};
-use self::life::{After, Reply};
+use self::life::{After, NotedReply, Reply};
 use self::locks::Locks;
 use self::peer::Peer;
 use self::pump::{Pump, Results};
@@ -87,6 +87,10 @@ pub(super) enum Message {
     Closed(ConnId),
     /// Keep these jobs.
     Submit { jobs: Vec<Job>, reply: oneshot::Sender<Vec<Result<(), SubmitError>>> },
+    /// Keep these jobs and the note, all of it or nothing.
+    SubmitNoted { jobs: Vec<Job>, note: Bytes, reply: NotedReply },
+    /// Keep this job in the place of one that waits.
+    Replace { job: Job, reply: oneshot::Sender<Vec<Result<bool, SubmitError>>> },
     /// Delete these jobs.
     Remove { keys: Vec<JobKey>, reply: oneshot::Sender<Vec<Result<bool, SubmitError>>> },
     /// Tell about every func.
@@ -318,6 +322,8 @@ impl Scheduler {
             Message::Packets { conn, packets } => self.packets(conn, packets),
             Message::Closed(conn) => self.close_peer(conn, "its stream ended"),
             Message::Submit { jobs, reply } => self.submit_all(jobs, reply),
+            Message::SubmitNoted { jobs, note, reply } => self.submit_noted(jobs, note, reply),
+            Message::Replace { job, reply } => self.replace(job, reply),
             Message::Remove { keys, reply } => self.remove_all(keys, reply),
             Message::Status(reply) => {
                 let _asker_gone = reply.send(self.status());

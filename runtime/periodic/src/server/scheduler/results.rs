@@ -5,9 +5,10 @@ use tracing::warn;
 use super::Scheduler;
 use super::entry::{Entry, State, job_weight};
 use super::func::{FuncId, Position};
-use super::life::{After, Reply};
+use super::life::{After, NotedReply, Reply};
 use super::waiters::Ended;
 use crate::job::{Job, JobKey};
+use crate::server::SubmitError;
 use crate::store::{JobOpDone, JobStoreError, Seq};
 use crate::wire::Command;
 
@@ -15,6 +16,25 @@ impl Scheduler {
     pub(super) fn done(&mut self, after: After, result: Result<JobOpDone, JobStoreError>) {
         match after {
             After::Put { job, reply } => self.put_done(job, reply, result.and_then(put)),
+            After::PutAll { jobs, reply } => {
+                let put = result.and_then(|done| match done {
+                    JobOpDone::PutAll(put) => Ok(put),
+                    other => Err(nonsense(&other)),
+                });
+                self.all_put(jobs, reply, put);
+            }
+            After::Replace { job, reply } => {
+                let key = job.key.clone();
+                let replaced = result.and_then(|done| match done {
+                    JobOpDone::Replaced(replaced) => Ok(replaced),
+                    other => Err(nonsense(&other)),
+                });
+                if let Ok(Some((seq, before))) = replaced {
+                    self.put_in(job, seq, Some(before));
+                }
+                self.settle(&key);
+                self.reply(reply, replaced.map(|replaced| replaced.is_some()));
+            }
             After::Keep { unstored, job } => self.kept(unstored, job, &result.and_then(put)),
             After::Remove { key, seq, ended, reply } => {
                 let deleted = self.deleted(&key, seq, ended, result.and_then(deleted));
@@ -64,6 +84,24 @@ impl Scheduler {
             self.assign_at_once(*seq);
         }
         self.reply(reply, put.map(|_| true));
+    }
+
+    fn all_put(
+        &mut self,
+        jobs: Vec<Job>,
+        reply: NotedReply,
+        put: Result<Vec<Option<(Seq, Option<Seq>)>>, JobStoreError>,
+    ) {
+        let result = put.as_ref().map(drop).map_err(|error| SubmitError::from(error.clone()));
+        let mut put = put.unwrap_or_default().into_iter();
+        for job in jobs {
+            let key = job.key.clone();
+            if let Some((seq, replaced)) = put.next().flatten() {
+                self.put_in(job, seq, replaced);
+            }
+            self.settle(&key);
+        }
+        let _asker_gone = reply.send(result);
     }
 
     /// A job is in the store: into memory with it, if its place is there.

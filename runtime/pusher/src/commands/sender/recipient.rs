@@ -5,7 +5,8 @@ use std::sync::PoisonError;
 
 use async_trait::async_trait;
 use pusher::core::{
-    FanOutProgress, FanOutRequest, JobName, PushRequest, Pusher, PusherId, PusherList, Pushers, PushersError,
+    Audience, FanOutProgress, FanOutRequest, JobName, PushRequest, Pusher, PusherId, PusherList, Pushers, PushersError,
+    TagExpr,
 };
 
 /// All the recipients there are: one, or none. What is pushed to them is kept and goes nowhere.
@@ -56,10 +57,9 @@ impl Pushers for Recipient {
 
     /// One page, with the recipient on it if the pushall is for them.
     async fn fan_out(&self, request: &FanOutRequest) -> Result<FanOutProgress, PushersError> {
-        let is_for = |pusher: &&Pusher| {
-            pusher.has_sender(&request.sender) && request.tag.as_ref().is_none_or(|tag| pusher.tags.contains(tag))
-        };
-        let found = self.pusher.as_ref().filter(is_for);
+        let tags = TagExpr::parse(&request.tag).map_err(|wrong| PushersError::Refused(wrong.to_string()))?;
+        let audience = Audience { sender: request.sender.clone(), tags };
+        let found = self.pusher.as_ref().filter(|pusher| audience.has(pusher));
         if let Some(pusher) = found {
             let (sender, data) = (request.sender.clone(), request.data.clone());
             self.push(PushRequest { sender, pusher: pusher.id.clone(), data, sched_at: 0, force: false }).await?;

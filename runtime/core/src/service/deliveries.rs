@@ -1,0 +1,252 @@
+//! Looking at what became of messages, and changing it: redrive, cancel, put off, forget.
+
+use super::push::pushall_sender;
+use super::{Service, ServiceError};
+use crate::delivery::{
+    Delivery, DeliveryCursor, DeliveryEvent, DeliveryFilter, DeliveryPage, DeliveryState, Note, PushAll, PushAllCursor,
+    PushAllPage, Report, Retention,
+};
+use crate::job_name::JobName;
+use crate::ports::{JobKey, NewJob, QueueError, StoreError};
+use crate::words::SenderName;
+
+/// How many deliveries are changed in one commit.
+const AT_ONCE: usize = 500;
+
+/// What is done to deliveries.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Redrive,
+    Cancel,
+    Forget,
+}
+
+/// What a request that changes many deliveries has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// How many were changed.
+    pub count: u64,
+    /// There may be more: ask again.
+    pub more: bool,
+}
+
+/// How a pushall is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushAllStatus {
+    /// What is kept of it.
+    pub pushall: PushAll,
+    /// Its own job was given up, and why: nobody else is pushed to until that dead letter (of the sender `pushall`) is
+    /// redriven.
+    pub dead: Option<String>,
+}
+
+impl Service {
+    /// The deliveries that are asked for, the one that changed last first: `size` at most, behind `after`.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoDeliveries`], or the store failed.
+    pub async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryCursor>,
+        size: usize,
+    ) -> Result<DeliveryPage, ServiceError> {
+        Ok(self.log()?.list(filter, after, size).await?)
+    }
+
+    /// The deliveries of this name, at most one for each sender.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSuchDelivery`], [`ServiceError::NoDeliveries`], or the store failed.
+    pub async fn delivery(&self, name: &JobName) -> Result<Vec<Delivery>, ServiceError> {
+        let found = self.log()?.get(name).await?;
+        if found.is_empty() { Err(ServiceError::NoSuchDelivery(name.clone())) } else { Ok(found) }
+    }
+
+    /// Enters what workers report. What was entered before is entered once.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoDeliveries`], or the store failed; some may be entered then.
+    pub async fn record(&self, reports: Vec<Report>) -> Result<(), ServiceError> {
+        let events = reports.into_iter().map(DeliveryEvent::Attempted).collect();
+        Ok(self.log()?.record(events).await.into_iter().collect::<Result<(), StoreError>>()?)
+    }
+
+    /// Accepts dead letters once more, `limit` at most.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoDeliveries`], or the store or the queue failed; some may be redriven then.
+    pub async fn redrive(&self, filter: &DeliveryFilter, limit: usize) -> Result<Changed, ServiceError> {
+        let dead = DeliveryFilter { state: Some(DeliveryState::Dead), ..filter.clone() };
+        let mut changed = Changed::default();
+        self.in_pages(&dead, limit, &mut changed, Act::Redrive).await?;
+        Ok(changed)
+    }
+
+    async fn act(&self, act: Act, page: Vec<Delivery>) -> Result<(), ServiceError> {
+        match act {
+            Act::Redrive => {
+                let mut letters = Vec::with_capacity(page.len());
+                for found in page {
+                    let kept = self.log()?.get(&found.name).await?;
+                    letters.extend(kept.into_iter().filter(|kept| kept.sender == found.sender && kept.data.is_some()));
+                }
+                self.redrive_letters(letters).await
+            }
+            Act::Cancel => self.remove(page.into_iter().map(|found| (found.sender, found.name)).collect()).await,
+            Act::Forget => {
+                let forgotten = page.into_iter().map(|found| {
+                    let Delivery { sender, name, .. } = found;
+                    DeliveryEvent::Deleted { sender, name }
+                });
+                Ok(self.log()?.note(Vec::new(), forgotten.collect()).await?)
+            }
+        }
+    }
+
+    async fn redrive_letters(&self, letters: Vec<Delivery>) -> Result<(), ServiceError> {
+        let mut deliveries = Vec::with_capacity(letters.len());
+        let mut jobs = Vec::with_capacity(letters.len());
+        for Delivery { sender, name, data, .. } in letters {
+            let key = JobKey { func: self.prefix.func(&sender), name: name.clone() };
+            jobs.push(NewJob { key, workload: data.unwrap_or_default(), sched_at: 0 });
+            deliveries.push((sender, name));
+        }
+        let note = Note::Redriven { deliveries };
+        if self.queue.keeps_notes() {
+            return Ok(self.queue.submit_noted(jobs, vec![note]).await?);
+        }
+        self.queue.submit(jobs).await.into_iter().collect::<Result<(), QueueError>>()?;
+        Ok(self.log()?.note(vec![note], Vec::new()).await?)
+    }
+
+    /// Cancels messages that have not gone out, `limit` at most. Of a pushall that is named no further page goes out.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoDeliveries`], or the store or the queue failed; some may be cancelled then.
+    pub async fn cancel_deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Changed, ServiceError> {
+        if let Some(name) = &filter.pushall {
+            self.log()?.note(vec![Note::CancelPushAll { name: name.clone() }], Vec::new()).await?;
+            self.remove(vec![(pushall_sender(), name.clone())]).await?;
+        }
+        self.cancel_page(filter, limit).await
+    }
+
+    /// Cancels messages that wait, and touches no pushall.
+    pub(super) async fn cancel_page(&self, filter: &DeliveryFilter, limit: usize) -> Result<Changed, ServiceError> {
+        let mut changed = Changed::default();
+        for state in [DeliveryState::Accepted, DeliveryState::Waiting] {
+            if filter.state.is_none_or(|wanted| wanted == state) {
+                let waiting = DeliveryFilter { state: Some(state), ..filter.clone() };
+                self.in_pages(&waiting, limit, &mut changed, Act::Cancel).await?;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Forgets deliveries that have ended, `limit` at most.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoDeliveries`], or the store failed; some may be forgotten then.
+    pub async fn delete_deliveries(&self, filter: &DeliveryFilter, limit: usize) -> Result<Changed, ServiceError> {
+        let mut changed = Changed::default();
+        for state in DeliveryState::ALL.into_iter().filter(|state| state.is_final()) {
+            if filter.state.is_none_or(|wanted| wanted == state) {
+                let ended = DeliveryFilter { state: Some(state), ..filter.clone() };
+                self.in_pages(&ended, limit, &mut changed, Act::Forget).await?;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Does something to what a filter finds, page by page, until nothing is left or so many were found.
+    async fn in_pages(
+        &self,
+        filter: &DeliveryFilter,
+        limit: usize,
+        changed: &mut Changed,
+        act: Act,
+    ) -> Result<(), ServiceError> {
+        let log = self.log()?;
+        let mut after = None;
+        loop {
+            let left = limit.saturating_sub(usize::try_from(changed.count).unwrap_or(usize::MAX));
+            if left == 0 {
+                changed.more = true;
+                return Ok(());
+            }
+            let page = log.list(filter, after, left.min(AT_ONCE)).await?;
+            let found = page.deliveries.len() as u64;
+            if found > 0 {
+                self.act(act, page.deliveries).await?;
+                changed.count += found;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Moves a message that waits to another time, in Unix seconds; 0: now. Without a sender it must be clear which one is
+    /// meant.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSuchDelivery`]; [`ServiceError::NotWaiting`]; [`ServiceError::NoDeliveries`]; or the store or the
+    /// queue failed.
+    pub async fn move_delivery(
+        &self,
+        name: &JobName,
+        sender: Option<&SenderName>,
+        sched_at: i64,
+    ) -> Result<(), ServiceError> {
+        let mut found = self.log()?.get(name).await?;
+        found.retain(|delivery| sender.is_none_or(|sender| delivery.sender == *sender));
+        if found.is_empty() {
+            return Err(ServiceError::NoSuchDelivery(name.clone()));
+        }
+        let waits = found.into_iter().find(|delivery| !delivery.state.is_final() && delivery.data.is_some());
+        let Some(Delivery { sender, name, data, pushall, tag, .. }) = waits else {
+            return Err(ServiceError::NotWaiting(name.clone()));
+        };
+        let key = JobKey { func: self.prefix.func(&sender), name: name.clone() };
+        let workload = data.unwrap_or_default();
+        if !self.queue.replace(NewJob { key, workload: workload.clone(), sched_at }).await? {
+            return Err(ServiceError::NotWaiting(name));
+        }
+        if !self.queue.keeps_notes() {
+            let data = Some(workload);
+            let moved = DeliveryEvent::Accepted { sender, name, due_at: sched_at, pushall, tag, data };
+            self.log()?.note(Vec::new(), vec![moved]).await?;
+        }
+        Ok(())
+    }
+
+    /// The last pushall of this name.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSuchPushAll`], [`ServiceError::NoDeliveries`], or the store failed.
+    pub async fn pushall_status(&self, name: &JobName) -> Result<PushAllStatus, ServiceError> {
+        let log = self.log()?;
+        let pushall = log.pushall(name).await?.ok_or_else(|| ServiceError::NoSuchPushAll(name.clone()))?;
+        let own = log.get(name).await?.into_iter().find(|delivery| delivery.sender == pushall_sender());
+        let dead = own.filter(|own| own.state == DeliveryState::Dead && !pushall.state.is_final());
+        Ok(PushAllStatus { pushall, dead: dead.map(|own| own.reason.unwrap_or_default()) })
+    }
+
+    /// Pushalls, the one that was accepted last first: `size` at most, behind `after`.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoDeliveries`], or the store failed.
+    pub async fn pushalls(&self, after: Option<PushAllCursor>, size: usize) -> Result<PushAllPage, ServiceError> {
+        Ok(self.log()?.pushalls(after, size).await?)
+    }
+
+    /// Forgets what is old, the oldest first, `limit` at most; how many deliveries that were.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoDeliveries`], or the store failed.
+    pub async fn prune(&self, retention: Retention, limit: usize) -> Result<usize, ServiceError> {
+        Ok(self.log()?.prune(retention, limit).await?)
+    }
+}
