@@ -202,6 +202,11 @@ pub trait Queue: Send + Sync {
     async fn replace(&self, job: NewJob) -> Result<bool, QueueError> {
         self.submit(vec![job]).await.into_iter().collect::<Result<(), _>>().map(|()| true)
     }
+
+    /// For each of these, in the same order: is it being run? Default: not that anybody knew.
+    async fn running(&self, keys: &[JobKey]) -> Vec<bool> {
+        vec![false; keys.len()]
+    }
 }
 
 /// A channel: delivers one message at a time.

@@ -38,6 +38,10 @@ impl Queue for EmbeddedQueue {
     async fn replace(&self, new: NewJob) -> Result<bool, QueueError> {
         self.0.replace(job(new)).await.map_err(embedded_error)
     }
+
+    async fn running(&self, keys: &[JobKey]) -> Vec<bool> {
+        self.0.running(keys.iter().cloned().map(key).collect()).await
+    }
 }
 
 #[async_trait]

@@ -59,8 +59,18 @@ impl Service {
     /// # Errors
     /// [`ServiceError::NoSuchDelivery`], [`ServiceError::NoDeliveries`], or the store failed.
     pub async fn delivery(&self, name: &JobName) -> Result<Vec<Delivery>, ServiceError> {
-        let found = self.log()?.get(name).await?;
-        if found.is_empty() { Err(ServiceError::NoSuchDelivery(name.clone())) } else { Ok(found) }
+        let mut found = self.log()?.get(name).await?;
+        if found.is_empty() {
+            return Err(ServiceError::NoSuchDelivery(name.clone()));
+        }
+        let key = |delivery: &Delivery| JobKey { func: self.prefix.func(&delivery.sender), name: name.clone() };
+        let running = self.queue.running(&found.iter().map(key).collect::<Vec<_>>()).await;
+        for (delivery, is_running) in found.iter_mut().zip(running) {
+            if is_running && delivery.state.may_become(DeliveryState::Sending) {
+                delivery.state = DeliveryState::Sending;
+            }
+        }
+        Ok(found)
     }
 
     /// Enters what workers report. What was entered before is entered once.

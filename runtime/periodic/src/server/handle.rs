@@ -137,6 +137,16 @@ impl Handle {
         vec![Err(SubmitError::Stopped); asked]
     }
 
+    /// For each of these, in the same order: does a worker have it? All false when the server has stopped.
+    pub async fn running(&self, keys: Vec<JobKey>) -> Vec<bool> {
+        let asked = keys.len();
+        let (reply, answer) = oneshot::channel();
+        match self.shared.scheduler.send(Message::Running { keys, reply }).await {
+            Ok(()) => answer.await.unwrap_or_else(|_| vec![false; asked]),
+            Err(_) => vec![false; asked],
+        }
+    }
+
     /// Tells about every func, in byte order of their names. Empty when the server has stopped.
     pub async fn status(&self) -> Vec<FuncStatus> {
         let (reply, answer) = oneshot::channel();

@@ -183,6 +183,10 @@ impl Running {
         worker
     }
 
+    pub fn handle(&self) -> periodic::Handle {
+        self.server.handle()
+    }
+
     pub async fn status(&self, func: &str) -> FuncStatus {
         let all = self.server.handle().status().await;
         all.into_iter().find(|status| status.func == func.as_bytes()).expect("the func is known")

@@ -84,6 +84,39 @@ async fn a_store_of_schema_1_is_brought_up_to_date_and_keeps_its_recipients() {
     assert_eq!(store.list(42, 1).await.unwrap().pushers[0].id, id("p07"));
 }
 
+#[tokio::test]
+async fn a_store_of_schema_3_keeps_its_jobs_and_how_far_its_pushalls_had_come() {
+    use heed::types::{Bytes, Str};
+    use pusher_core::{DeliveryLog, JobName, PushAllState};
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (seq, _) = put_job(&store, job("pusher:sample", "x", 5)).await;
+    {
+        let opened = store.opened();
+        let mut txn = opened.env.write_txn().unwrap();
+        // Version 1 of a job had neither number nor pushall.
+        let mut bytes = opened.tables.jobs.get(&txn, &seq).unwrap().unwrap().to_vec();
+        bytes[0] = 1;
+        bytes.drain(19..31);
+        opened.tables.jobs.put(&mut txn, &seq, &bytes).unwrap();
+        let fan_outs: heed::Database<Str, Bytes> = opened.env.create_database(&mut txn, Some("fan_outs")).unwrap();
+        let half = [&[0][..], &20_u64.to_be_bytes(), &9_u64.to_be_bytes(), b"p20"].concat();
+        fan_outs.put(&mut txn, "sample_half", &half).unwrap();
+        fan_outs.put(&mut txn, "sample_done", &[&[1][..], &[0; 16]].concat()).unwrap();
+        txn.commit().unwrap();
+        pretend_schema(opened, 3);
+    }
+    drop(store);
+    for _ in 0..2 {
+        let store = open(dir.path());
+        assert_eq!(store.load(&[seq]).await.unwrap(), [Some(job("pusher:sample", "x", 5))]);
+        let pushall = async |name| DeliveryLog::pushall(&store, &JobName::parse(name).unwrap()).await.unwrap().unwrap();
+        let half = pushall("sample_half").await;
+        assert_eq!((half.state, half.counts.submitted, half.after), (PushAllState::Running, 20, Some(id("p20"))));
+        assert_eq!(pushall("sample_done").await.state, PushAllState::Done);
+    }
+}
+
 #[test]
 fn every_store_has_an_identity_of_its_own() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];

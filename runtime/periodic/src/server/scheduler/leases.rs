@@ -18,6 +18,12 @@ use crate::wire::MsgId;
 const STALL: Duration = Duration::from_millis(500);
 
 impl Scheduler {
+    /// Does a worker have the job of this key?
+    pub(super) fn is_running(&self, key: &JobKey) -> bool {
+        let held = self.keys.get(key).and_then(|state| self.entries.get(&state.held?));
+        held.is_some_and(|entry| matches!(entry.state, State::Leased(_)))
+    }
+
     /// Takes a lease off the books.
     pub(super) fn lease_over(&mut self, func: FuncId, seq: Seq, lease: &Lease) {
         self.funcs[func].running -= 1;

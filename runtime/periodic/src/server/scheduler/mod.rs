@@ -93,6 +93,8 @@ pub(super) enum Message {
     Replace { job: Job, reply: oneshot::Sender<Vec<Result<bool, SubmitError>>> },
     /// Delete these jobs.
     Remove { keys: Vec<JobKey>, reply: oneshot::Sender<Vec<Result<bool, SubmitError>>> },
+    /// Tell of each whether a worker has it.
+    Running { keys: Vec<JobKey>, reply: oneshot::Sender<Vec<bool>> },
     /// Tell about every func.
     Status(oneshot::Sender<Vec<FuncStatus>>),
     /// The file of identities has changed.
@@ -325,6 +327,9 @@ impl Scheduler {
             Message::SubmitNoted { jobs, note, reply } => self.submit_noted(jobs, note, reply),
             Message::Replace { job, reply } => self.replace(job, reply),
             Message::Remove { keys, reply } => self.remove_all(keys, reply),
+            Message::Running { keys, reply } => {
+                let _asker_gone = reply.send(keys.iter().map(|key| self.is_running(key)).collect());
+            }
             Message::Status(reply) => {
                 let _asker_gone = reply.send(self.status());
             }
