@@ -82,7 +82,7 @@ impl Runner {
     async fn delivered(&self, name: JobName, attempt: Attempt) -> Answer {
         let sender = self.sender.name();
         tracing::info!(%sender, job = %name, attempt = attempt.number, ms = attempt.took_ms, "delivered");
-        let said = Attempted { sender: sender.clone(), attempt: attempt.clone() };
+        let said = Attempted { sender: sender.clone(), attempt: attempt.clone(), dead: None };
         if self.reports.wants_delivered() {
             let report = Report { sender: sender.clone(), name, attempt, reported: Reported::Delivered };
             self.tell(report).await;
@@ -108,14 +108,16 @@ impl Runner {
     /// Has the dead letter kept, and only then lets go of the job.
     async fn bury(&self, name: JobName, attempt: Attempt, reason: String, data: String) -> Answer {
         let (sender, attempts) = (self.sender.name(), attempt.number);
-        let reported = Reported::Dead { reason: cut_text(reason.clone()), data };
+        let cut = cut_text(reason.clone());
+        let said = Attempted { sender: sender.clone(), attempt: attempt.clone(), dead: Some(cut.clone()) };
+        let reported = Reported::Dead { reason: cut, data };
         let report = Report { sender: sender.clone(), name: name.clone(), attempt, reported };
         match self.reports.report(report).await {
             Ok(()) => {
                 self.tally.buried();
                 tracing::error!(%sender, job = %name, attempts, reason, "dead letter");
-                // What it says is said: a result would mean that it was delivered.
-                Answer::Done(Bytes::new())
+                // A job that ends without a word was delivered, as far as the server knows.
+                Answer::Done(Bytes::from(said.to_bytes()))
             }
             Err(error) => {
                 tracing::error!(%sender, job = %name, %error, "a dead letter could not be kept; the job stays");

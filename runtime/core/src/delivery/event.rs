@@ -21,14 +21,17 @@ pub struct Report {
     pub reported: Reported,
 }
 
-/// What a worker says with WORK_DONE of a message that it has delivered, so that a server which keeps jobs and deliveries
-/// together can do both in one commit: JSON. Other servers throw it away.
+/// What a worker says with WORK_DONE of a message that it has delivered or given up, so that a server which keeps jobs and
+/// deliveries together can do both in one commit: JSON. Other servers throw it away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempted {
     /// The channel.
     pub sender: SenderName,
     /// The attempt.
     pub attempt: Attempt,
+    /// It was given up, and why. `None`: it is delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead: Option<String>,
 }
 
 impl Attempted {
@@ -48,6 +51,7 @@ impl Attempted {
         }
         let mut said: Self = serde_json::from_slice(bytes).ok()?;
         said.attempt.message = said.attempt.message.map(cut_text);
+        said.dead = said.dead.map(cut_text);
         Some(said)
     }
 }

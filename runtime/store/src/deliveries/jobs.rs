@@ -51,10 +51,14 @@ pub(crate) fn event_of(prefix: &Prefix, record: &JobRecord, end: End) -> Option<
     let sender = sender_of(prefix, record.func)?;
     let name = JobName::parse(std::str::from_utf8(record.name).ok()?).ok()?;
     if let End::Done(said) = end
-        && let Some(Attempted { sender: from, attempt }) = Attempted::from_bytes(said)
+        && let Some(Attempted { sender: from, attempt, dead }) = Attempted::from_bytes(said)
         && from == sender
     {
-        let report = Report { sender, name, attempt, reported: Reported::Delivered };
+        let reported = match dead {
+            None => Reported::Delivered,
+            Some(reason) => Reported::Dead { reason, data: String::from_utf8_lossy(record.workload).into_owned() },
+        };
+        let report = Report { sender, name, attempt, reported };
         return Some(DeliveryEvent::Attempted(report));
     }
     // Nobody has looked yet whether it is a message.

@@ -49,7 +49,7 @@ async fn state(store: &Store, who: &str) -> DeliveryState {
 }
 
 fn said() -> Bytes {
-    Attempted { sender: sender(), attempt: attempt() }.to_bytes().into()
+    Attempted { sender: sender(), attempt: attempt(), dead: None }.to_bytes().into()
 }
 
 fn failed(who: &str, number: u32, reported: Reported) -> DeliveryEvent {
@@ -99,6 +99,13 @@ async fn what_a_worker_says_with_the_end_of_a_job_is_kept_in_the_same_commit() {
         let kept = known(&store, who).await;
         assert_eq!((kept.len(), kept[0].state, kept[0].attempts.len()), (1, DeliveryState::Delivered, 0));
     }
+    // One that gives up says so, and the log has the data from the job.
+    let gave_up = Attempted { sender: sender(), attempt: attempt(), dead: Some("gone".into()) }.to_bytes();
+    let seq = put(&store, job("pusher:sample", "h")).await;
+    op(&store, JobOp::Finish { seq, result: gave_up.into() }).await.unwrap();
+    let kept = known(&store, "h").await;
+    let kept = (kept[0].state, kept[0].tries, kept[0].reason.as_deref(), kept[0].data.as_deref());
+    assert_eq!(kept, (DeliveryState::Dead, 1, Some("gone"), Some("data")));
     let kept = ends("pusher:sample", "e", JobOp::Discard).await;
     assert_eq!((kept.len(), kept[0].state), (1, DeliveryState::Cancelled));
     // Of another program's func, and of a job that is no push.
