@@ -116,8 +116,7 @@ impl Opened {
                 .and_then(|dir| dir.sync_all())
                 .map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
         }
-        let prefix = options.prefix;
-        let (commits, recorded) = Default::default();
+        let (prefix, (commits, recorded)) = (options.prefix, Default::default());
         Ok((Self { env, tables, hash, prefix, identity, progress, commits, recorded, _lock: lock }, recent))
     }
 }

@@ -73,10 +73,12 @@ impl Service {
         Ok(found)
     }
 
-    /// Enters what workers report. What was entered before is entered once.
+    /// Enters what workers report, in order and together. When this returns, all of it is durable. What was entered before
+    /// changes nothing, so a report that may or may not have come can be told again.
     ///
     /// # Errors
-    /// [`ServiceError::NoDeliveries`], or the store failed; some may be entered then.
+    /// [`ServiceError::NoDeliveries`], or the store failed; then some may have been entered, and telling all of them again is
+    /// right.
     pub async fn record(&self, reports: Vec<Report>) -> Result<(), ServiceError> {
         let events = reports.into_iter().map(DeliveryEvent::Attempted).collect();
         Ok(self.log()?.record(events).await.into_iter().collect::<Result<(), StoreError>>()?)

@@ -1,6 +1,6 @@
 //! `pusher serve --senders` put together from its parts, as whoever embeds it would, so that it can be had without a
-//! delivery log: nobody is told what becomes of messages, and what a worker says with the end of a job is thrown away before
-//! the store sees it. All else is the same, with the log and without.
+//! delivery log: nobody is told what becomes of messages, and the store, which is told of another prefix, takes no job for a
+//! message. All else is the same, with the log and without.
 
 use std::io;
 use std::path::Path;
@@ -8,11 +8,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use periodic::{
-    Endpoint, Job, JobOp, JobOpDone, JobStore, JobStoreError, Listener, Seq, Server, ServerOptions, StoredFunc,
-    SystemClock,
-};
+use periodic::{Endpoint, Listener, Server, ServerOptions, SystemClock};
 use pusher::adapters::{EmbeddedQueue, LogReports};
 use pusher::api::Limits;
 use pusher::senders::{Senders, SendersConfig};
@@ -49,13 +45,17 @@ impl Process {
 /// # Errors
 /// If one of the parts does not start.
 pub async fn process(data: &str, senders: &str, log: &str) -> io::Result<()> {
-    let store = Arc::new(Store::open(Path::new(data), StoreOptions::default()).map_err(io::Error::other)?);
-    let (jobs, reports): (Arc<dyn JobStore>, Arc<dyn Reports>) = match log {
-        "on" => (store.clone(), Arc::new(LogReports { log: store.clone(), keeps_ends: true })),
-        _ => (Arc::new(Deaf(store.clone())), Arc::new(Untold)),
+    let prefix =
+        if log == "on" { Prefix::default() } else { Prefix::parse("no message:").map_err(io::Error::other)? };
+    let options = StoreOptions { prefix, ..StoreOptions::default() };
+    let store = Arc::new(Store::open(Path::new(data), options).map_err(io::Error::other)?);
+    let reports: Arc<dyn Reports> = match log {
+        "on" => Arc::new(LogReports { log: store.clone(), keeps_ends: true }),
+        _ => Arc::new(Untold),
     };
-    let server =
-        Server::start(jobs, Arc::new(SystemClock), ServerOptions::default()).await.map_err(io::Error::other)?;
+    let server = Server::start(store.clone(), Arc::new(SystemClock), ServerOptions::default())
+        .await
+        .map_err(io::Error::other)?;
     let endpoint: Endpoint = "tcp://127.0.0.1:0".parse().map_err(io::Error::other)?;
     let listener = Listener::bind(&endpoint).await.map_err(io::Error::other)?;
     let periodic = listener.endpoint().to_string();
@@ -71,28 +71,6 @@ pub async fn process(data: &str, senders: &str, log: &str) -> io::Result<()> {
     println!("http://{} {periodic}", api.local_addr()?);
     let api = axum::serve::ListenerExt::tap_io(api, |socket| drop(socket.set_nodelay(true)));
     axum::serve(api, pusher::api::router(service, Limits::default())).await
-}
-
-/// A store of jobs that does not hear what is said of their ends.
-struct Deaf(Arc<Store>);
-
-#[async_trait]
-impl JobStore for Deaf {
-    async fn apply(&self, ops: Vec<JobOp>) -> Vec<Result<JobOpDone, JobStoreError>> {
-        let deaf = |op| match op {
-            JobOp::Finish { seq, .. } => JobOp::Finish { seq, result: Bytes::new() },
-            op => op,
-        };
-        JobStore::apply(&*self.0, ops.into_iter().map(deaf).collect()).await
-    }
-
-    async fn load(&self, seqs: &[Seq]) -> Result<Vec<Option<Job>>, JobStoreError> {
-        JobStore::load(&*self.0, seqs).await
-    }
-
-    async fn funcs(&self) -> Result<Vec<StoredFunc>, JobStoreError> {
-        self.0.funcs().await
-    }
 }
 
 /// Nobody is told what became of messages.

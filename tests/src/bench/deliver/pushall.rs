@@ -159,7 +159,8 @@ async fn alone() -> io::Result<Alone> {
 
 fn job(n: u64) -> io::Result<Job> {
     let name = JobName::for_push(&PusherId::parse(&id(n)).map_err(io::Error::other)?, DATA);
-    let key = JobKey { func: Bytes::from_static(b"pusher:sample"), name: Bytes::from(String::from(name)) };
+    // Of a func that is no sender's: the store alone keeps no log.
+    let key = JobKey { func: Bytes::from_static(b"alone.:sample"), name: Bytes::from(String::from(name)) };
     Ok(Job { key, workload: Bytes::from_static(DATA.as_bytes()), sched_at: 0, count: 0, timeout: 0 })
 }
 
