@@ -1,5 +1,6 @@
 //! The commands that are clients of the REST API: the real binary against a real server, as people and scripts use it.
 
+mod deliveries;
 mod import;
 mod periodic;
 mod round_trip;

@@ -5,6 +5,7 @@
 mod aio_periodic;
 mod commands;
 mod contract;
+mod deliveries;
 mod delivery;
 mod docs;
 mod examples;

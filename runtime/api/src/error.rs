@@ -50,6 +50,17 @@ impl ApiError {
         Self::refused(StatusCode::NOT_FOUND, "pusher  not exists.")
     }
 
+    /// 409: not in the state that it is in.
+    pub(crate) fn conflict(sentence: impl Into<String>) -> Self {
+        Self::refused(StatusCode::CONFLICT, sentence)
+    }
+
+    /// 415: the body is not said to be JSON.
+    pub(crate) fn not_json() -> Self {
+        let sentence = "send the body as JSON, with Content-Type: application/json";
+        Self::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, sentence)
+    }
+
     /// 405; axum adds `Allow`.
     pub(crate) fn method_not_allowed(method: &Method) -> Self {
         Self::refused(StatusCode::METHOD_NOT_ALLOWED, format!("the method {method} is not allowed here; see Allow"))
@@ -159,16 +170,16 @@ fn service_status(error: &ServiceError) -> StatusCode {
         ServiceError::NoSuchPusher(_) | ServiceError::NoSuchDelivery(_) | ServiceError::NoSuchPushAll(_) => {
             StatusCode::NOT_FOUND
         }
-        ServiceError::SenderNotAdded(_) => StatusCode::NOT_ACCEPTABLE,
-        ServiceError::OverLimit(..) => StatusCode::BAD_REQUEST,
-        ServiceError::Search(SearchError::Query(_)) => StatusCode::BAD_REQUEST,
-        ServiceError::NoSearch | ServiceError::NoDeliveries => StatusCode::NOT_IMPLEMENTED,
-        ServiceError::FanOutOfPushAll | ServiceError::Tags(_) | ServiceError::AllDeliveries => StatusCode::BAD_REQUEST,
         ServiceError::NotWaiting(_)
         | ServiceError::KeyInProgress
         | ServiceError::Queue(QueueError::Refused(_))
         | ServiceError::Store(StoreError::Refused(_)) => StatusCode::CONFLICT,
         ServiceError::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        ServiceError::SenderNotAdded(_) => StatusCode::NOT_ACCEPTABLE,
+        ServiceError::OverLimit(..) => StatusCode::BAD_REQUEST,
+        ServiceError::Search(SearchError::Query(_)) => StatusCode::BAD_REQUEST,
+        ServiceError::NoSearch | ServiceError::NoDeliveries => StatusCode::NOT_IMPLEMENTED,
+        ServiceError::FanOutOfPushAll | ServiceError::AllDeliveries | ServiceError::Tags(_) => StatusCode::BAD_REQUEST,
         ServiceError::Store(StoreError::Full(_))
         | ServiceError::Search(SearchError::Store(StoreError::Full(_)))
         | ServiceError::Queue(QueueError::Full(_)) => StatusCode::INSUFFICIENT_STORAGE,

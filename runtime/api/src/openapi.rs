@@ -61,7 +61,10 @@ pub(crate) fn frame() -> OpenApi {
                 .name(SENDERS)
                 .description(Some("Channels: switched on and off for a recipient, pushed over, cancelled."))
                 .build(),
-            TagBuilder::new().name(DELIVERIES).description(Some("What became of messages.")).build(),
+            TagBuilder::new()
+                .name(DELIVERIES)
+                .description(Some("What became of messages: listed, redriven, cancelled, moved, forgotten."))
+                .build(),
         ]))
         .components(Some(components()))
         .security(Some(signing()))

@@ -4,7 +4,7 @@ use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use pusher_core::{PusherId, SenderName, Tag};
+use pusher_core::{JobName, PusherId, SenderName, Tag};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -27,6 +27,12 @@ pub(crate) struct OfTag {
 #[derive(Deserialize)]
 pub(crate) struct OfSender {
     pub(crate) sender: SenderName,
+}
+
+/// `/pusher/deliveries/{name}/` and `/pusher/pushalls/{name}/`
+#[derive(Deserialize)]
+pub(crate) struct OfDelivery {
+    pub(crate) name: JobName,
 }
 
 /// Takes the names from the path, or answers 400 with the reason. A path that lacks a name is no path: 404.

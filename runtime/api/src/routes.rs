@@ -11,10 +11,11 @@ use utoipa_axum::routes;
 
 use crate::auth::{self, Auth, Scope};
 use crate::counts::{Counter, RequestCounts};
+use crate::deliveries::many;
 use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::limits::{Guard, Limits};
-use crate::{bulk, openapi, pushers, reports, senders};
+use crate::{bulk, deliveries, openapi, pushalls, pushers, reports, senders};
 
 /// What every handler has at hand.
 pub(crate) struct Api {
@@ -75,6 +76,8 @@ pub fn router(service: Service, options: impl Into<Options>) -> Router {
 fn needed_scope(method: &Method, path: &str) -> Scope {
     match path.rsplit('/').next() {
         Some("push" | "pushall" | "cancelpush" | "fanout" | "_report") => Scope::Push,
+        // Not below a name: a sender or a tag may be called so.
+        Some("redrive" | "cancel" | "schedule") if path.starts_with("/pusher/deliveries/") => Scope::Push,
         _ => auth::by_method(method, path),
     }
 }
@@ -92,6 +95,15 @@ pub(crate) fn documented() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(senders::pushall))
         .routes(routes!(senders::cancel))
         .routes(routes!(senders::fan_out))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::get, deliveries::delete))
+        .routes(routes!(many::redrive))
+        .routes(routes!(many::cancel))
+        .routes(routes!(many::delete))
+        .routes(routes!(many::schedule))
+        .routes(routes!(many::prune))
+        .routes(routes!(pushalls::list))
+        .routes(routes!(pushalls::get))
 }
 
 /// As [`documented`], for what has limits of its own.

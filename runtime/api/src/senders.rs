@@ -9,15 +9,16 @@ use pusher_core::{FanOutRequest, JobName, PushRequest, PusherId};
 use crate::binding::{self, BindingError, PushAllForm, PushForm};
 use crate::error::ApiError;
 use crate::form::{Form, integer};
+use crate::idempotency;
 use crate::openapi::forms::{
-    CancelForm, FanOutForm, PushAllForm as PushAllShape, PushAllJson, PushForm as PushShape, PushJson, SenderInPath,
-    SwitchForm,
+    CancelForm, FanOutForm, IdempotencyKeyHeader, PushAllForm as PushAllShape, PushAllJson, PushForm as PushShape,
+    PushJson, SenderInPath, SwitchForm,
 };
 use crate::openapi::refusals::{Always, NoSuchPusher, Writing};
 use crate::openapi::shapes::NotBound;
 use crate::openapi::{self, FORM};
 use crate::path::{Named, OfSender};
-use crate::reply::{self, Accepted, Done, FannedOut, Refused};
+use crate::reply::{self, Accepted, Done, FannedOut, Refused, StatusPage};
 use crate::routes::Api;
 
 /// Switches a channel on for a recipient
@@ -81,18 +82,22 @@ pub(crate) async fn remove(
     path = "/pusher/{sender}/push",
     operation_id = "push",
     tag = openapi::SENDERS,
-    params(SenderInPath),
+    params(SenderInPath, IdempotencyKeyHeader),
     request_body(content(
         (PushShape = "application/x-www-form-urlencoded"),
         (PushShape = "multipart/form-data"),
         (PushJson = "application/json"),
     )),
     responses(
-        (status = 200, description = "The message is accepted.", body = Accepted),
+        (status = 200, description = "The message is accepted.", body = Accepted, headers(
+            ("Location" = String, description = "Where it can be looked at."),
+        )),
         (status = 400, description = "The body does not bind, or a field or the name in the path is not what it can be.", body = NotBound),
         NoSuchPusher,
         (status = 406, description = "The recipient has not switched the channel on.", body = Refused),
+        (status = 409, description = "A request with this `Idempotency-Key` is being served: ask again.", body = Refused),
         (status = 415, description = "The body has another content type, or none.", body = Vec<BindingError>),
+        (status = 422, description = "The `Idempotency-Key` was used for another message.", body = Refused),
         Always,
         Writing,
     ),
@@ -102,11 +107,19 @@ pub(crate) async fn push(
     Named(of): Named<OfSender>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let (key, page) = (idempotency::key(&request)?, StatusPage::of_push(&request));
     let PushForm { pusher, data, sched_at, force } = binding::bind(request, api.limits.body).await?;
     let pusher = PusherId::parse(&pusher)?;
     let sched_at = integer("schedat", Some(&sched_at))?.unwrap_or(0);
-    let name = api.service.push(PushRequest { sender: of.sender, pusher, data, sched_at, force }).await?;
-    Ok(reply::accepted(&name))
+    let push = PushRequest { sender: of.sender, pusher, data, sched_at, force };
+    let name = match &key {
+        Some(key) => {
+            let asked = key.asks(&["push", push.sender.as_str(), push.pusher.as_str(), &push.data], sched_at, force);
+            api.service.push_once(push, asked).await?
+        }
+        None => api.service.push(push).await?,
+    };
+    Ok(reply::accepted(&name, &page))
 }
 
 /// Pushes a message to all recipients of a channel
@@ -117,17 +130,21 @@ pub(crate) async fn push(
     path = "/pusher/{sender}/pushall",
     operation_id = "pushAll",
     tag = openapi::SENDERS,
-    params(SenderInPath),
+    params(SenderInPath, IdempotencyKeyHeader),
     request_body(content(
         (PushAllShape = "application/x-www-form-urlencoded"),
         (PushAllShape = "multipart/form-data"),
         (PushAllJson = "application/json"),
     )),
     responses(
-        (status = 200, description = "The message is accepted.", body = Accepted),
+        (status = 200, description = "The message is accepted.", body = Accepted, headers(
+            ("Location" = String, description = "Where it can be looked at."),
+        )),
         (status = 400, description = "The body does not bind, or a field or the name in the path is not what it can be.", body = NotBound),
         (status = 404, description = "The path lacks a name.", body = String, content_type = "text/plain"),
+        (status = 409, description = "A request with this `Idempotency-Key` is being served: ask again.", body = Refused),
         (status = 415, description = "The body has another content type, or none.", body = Vec<BindingError>),
+        (status = 422, description = "The `Idempotency-Key` was used for another message.", body = Refused),
         Always,
         Writing,
     ),
@@ -137,10 +154,17 @@ pub(crate) async fn pushall(
     Named(of): Named<OfSender>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let (key, page) = (idempotency::key(&request)?, StatusPage::of_pushall(&request));
     let PushAllForm { data, tag, sched_at } = binding::bind(request, api.limits.body).await?;
     let sched_at = integer("schedat", Some(&sched_at))?.unwrap_or(0);
-    let name = api.service.pushall(&of.sender, &tag, &data, sched_at).await?;
-    Ok(reply::accepted(&name))
+    let name = match &key {
+        Some(key) => {
+            let asked = key.asks(&["pushall", of.sender.as_str(), &tag, &data], sched_at, false);
+            api.service.pushall_once(&of.sender, &tag, &data, sched_at, asked).await?
+        }
+        None => api.service.pushall(&of.sender, &tag, &data, sched_at).await?,
+    };
+    Ok(reply::accepted(&name, &page))
 }
 
 /// Cancels a push or a pushall

@@ -2,15 +2,19 @@
 
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Body, Method, Request};
+use serde::Serialize;
 use url::{Url, form_urlencoded};
 
 use crate::credentials::Credentials;
 use crate::error::ClientError;
+use crate::once::IdempotencyKey;
 
 /// What must be encoded in a path segment: all but the unreserved characters (RFC 3986).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// One operation: a request that can be built as often as it is tried.
 #[derive(Debug)]
@@ -19,15 +23,16 @@ pub(crate) struct Call {
     path: String,
     /// The parameters, urlencoded: the query of a GET, the body of anything else.
     parameters: String,
-    /// Lines of JSON, for a call that sends them in the place of parameters.
-    lines: Option<Bytes>,
+    /// JSON, for a call that sends it in the place of parameters: its content type and itself.
+    json: Option<(&'static str, Bytes)>,
+    key: Option<IdempotencyKey>,
     idempotent: bool,
 }
 
 impl Call {
     /// A call of `path`, whose names are [`segment`]s.
     pub(crate) fn new(method: Method, path: String) -> Self {
-        Self { method, path, parameters: String::new(), lines: None, idempotent: true }
+        Self { method, path, parameters: String::new(), json: None, key: None, idempotent: true }
     }
 
     /// Adds a parameter.
@@ -47,8 +52,27 @@ impl Call {
 
     /// Sends lines of JSON.
     pub(crate) fn with_lines(mut self, lines: Bytes) -> Self {
-        self.lines = Some(lines);
+        self.json = Some(("application/x-ndjson", lines));
         self
+    }
+
+    /// Sends a JSON object.
+    pub(crate) fn with_json(mut self, object: &impl Serialize) -> Result<Self, ClientError> {
+        let text = serde_json::to_vec(object).map_err(|error| ClientError::Unexpected(error.to_string()))?;
+        self.json = Some(("application/json", text.into()));
+        Ok(self)
+    }
+
+    /// The server does it once, however often it is sent with this key.
+    pub(crate) fn once(mut self, key: &IdempotencyKey) -> Self {
+        self.key = Some(key.clone());
+        self.idempotent = true;
+        self
+    }
+
+    /// Does the server see to it that it is done once?
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.is_some()
     }
 
     /// Doing this twice may differ from doing it once.
@@ -67,7 +91,7 @@ impl Call {
     pub(crate) fn request(&self, base: &Url, credentials: Option<&Credentials>) -> Result<Request, ClientError> {
         let mut request = self.unsigned(base)?;
         if let Some(credentials) = credentials {
-            credentials.sign(&mut request, self.lines.is_none())?;
+            credentials.sign(&mut request, self.json.is_none())?;
         }
         Ok(request)
     }
@@ -80,13 +104,16 @@ impl Call {
             url.set_query(Some(&self.parameters).filter(|query| !query.is_empty()).map(String::as_str));
             return Ok(Request::new(Method::GET, url));
         }
-        let (content_type, body) = match &self.lines {
-            Some(lines) => ("application/x-ndjson", Body::from(lines.clone())),
+        let (content_type, body) = match &self.json {
+            Some((content_type, json)) => (*content_type, Body::from(json.clone())),
             None if self.parameters.is_empty() => return Ok(Request::new(self.method.clone(), url)),
             None => ("application/x-www-form-urlencoded", Body::from(self.parameters.clone())),
         };
         let mut request = Request::new(self.method.clone(), url);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Some(key) = &self.key {
+            request.headers_mut().insert(IDEMPOTENCY_KEY, key.header().clone());
+        }
         *request.body_mut() = Some(body);
         Ok(request)
     }

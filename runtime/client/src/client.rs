@@ -110,21 +110,14 @@ impl Client {
     /// [`ClientError::NotFound`] if there is no such recipient, [`ClientError::Refused`] if it has not switched the
     /// channel on.
     pub async fn push(&self, request: &PushRequest) -> Result<JobName, ClientError> {
-        let call = sender_call(&request.sender, "push")?
-            .not_idempotent()
-            .with("pusher", request.pusher.as_str())
-            .with("data", &request.data)
-            .with_some("schedat", sched_at(request.sched_at).as_deref())
-            .with_some("force", request.force.then_some("true"));
-        self.accepted(&call).await
+        self.accepted(&push_call(request)?).await
     }
 
-    /// Pushes one message to every recipient that has `sender` and on whom `tag`, a tag or an expression of tags, holds, unless
-    /// it is empty; the name of its job.
-    /// `sched_at` is when, in Unix seconds; 0: now.
+    /// Pushes one message to every recipient that has `sender` and, unless it is empty, `tag`: a tag, or an expression of
+    /// tags as in `vip AND NOT trial`. The name of its job. `sched_at` is when, in Unix seconds; 0: now.
     ///
     /// # Errors
-    /// If the server refuses or cannot be asked.
+    /// [`ClientError::Refused`] if the tag is no expression; or the server cannot be asked.
     pub async fn pushall(
         &self,
         sender: &SenderName,
@@ -132,12 +125,7 @@ impl Client {
         data: &str,
         sched_at: i64,
     ) -> Result<JobName, ClientError> {
-        let call = sender_call(sender, "pushall")?
-            .not_idempotent()
-            .with("data", data)
-            .with_some("tag", Some(tag).filter(|tag| !tag.is_empty()))
-            .with_some("schedat", self::sched_at(sched_at).as_deref());
-        self.accepted(&call).await
+        self.accepted(&pushall_call(sender, tag, data, sched_at)?).await
     }
 
     /// Pushes to the next page of a pushall's recipients; how far it has come. Asking again goes on from there.
@@ -169,7 +157,7 @@ impl Client {
     }
 
     /// Sends a call that is answered with nothing but that it was done.
-    async fn done(&self, call: &Call) -> Result<(), ClientError> {
+    pub(crate) async fn done(&self, call: &Call) -> Result<(), ClientError> {
         #[derive(Deserialize)]
         struct Done {
             #[serde(rename = "result")]
@@ -179,7 +167,7 @@ impl Client {
     }
 
     /// Sends a call that is answered with the name of a job.
-    async fn accepted(&self, call: &Call) -> Result<JobName, ClientError> {
+    pub(crate) async fn accepted(&self, call: &Call) -> Result<JobName, ClientError> {
         #[derive(Deserialize)]
         struct Accepted {
             name: String,
@@ -199,6 +187,25 @@ fn tag_path(id: &PusherId, tag: &Tag) -> Result<String, ClientError> {
 
 fn sender_call(sender: &SenderName, operation: &str) -> Result<Call, ClientError> {
     Ok(Call::new(Method::POST, format!("/pusher/{}/{operation}", segment(sender.as_str())?)))
+}
+
+/// What a push asks.
+pub(crate) fn push_call(request: &PushRequest) -> Result<Call, ClientError> {
+    Ok(sender_call(&request.sender, "push")?
+        .not_idempotent()
+        .with("pusher", request.pusher.as_str())
+        .with("data", &request.data)
+        .with_some("schedat", sched_at(request.sched_at).as_deref())
+        .with_some("force", request.force.then_some("true")))
+}
+
+/// What a pushall asks.
+pub(crate) fn pushall_call(sender: &SenderName, tag: &str, data: &str, sched_at: i64) -> Result<Call, ClientError> {
+    Ok(sender_call(sender, "pushall")?
+        .not_idempotent()
+        .with("data", data)
+        .with_some("tag", Some(tag).filter(|tag| !tag.is_empty()))
+        .with_some("schedat", self::sched_at(sched_at).as_deref()))
 }
 
 fn contact(call: Call, fields: &ContactFields) -> Call {

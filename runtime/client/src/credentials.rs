@@ -76,7 +76,7 @@ impl Credentials {
         let refuse = |reason: String| Err(ClientError::Signing(reason));
         let body = body(request);
         if !form && !body.is_empty() {
-            return refuse("v1 signs forms only, and a bulk request is none; sign with v2".to_owned());
+            return refuse("v1 signs forms only, and this request is none; sign with v2".to_owned());
         }
         let url = request.url();
         let Ok(path) = percent_decode_str(url.path()).decode_utf8() else {

@@ -5,7 +5,7 @@
 //! worker that runs apart from the API server.
 //!
 //! How it fits: `client` says what each operation asks and what it gets back, `listing` and `bulk` say it of many
-//! recipients at once; `call` is what is asked, and the one place where requests are built, by `credentials` signed;
+//! recipients at once, `deliveries` of what became of messages, `once` of pushes that are done once; `call` is what is asked, and the one place where requests are built, by `credentials` signed;
 //! `transport` sends it, and again if need be; `error` reads refusals.
 //!
 //! ```no_run
@@ -43,8 +43,10 @@ mod bulk;
 mod call;
 mod client;
 mod credentials;
+mod deliveries;
 mod error;
 mod listing;
+mod once;
 mod reports;
 mod transport;
 
@@ -54,5 +56,6 @@ pub use client::Client;
 pub use credentials::{Clock, Credentials, Scheme};
 pub use error::ClientError;
 pub use listing::{Cursor, Page, Pager};
+pub use once::{IdempotencyKey, IdempotencyKeyError};
 pub use reports::ReportBatch;
 pub use transport::Options;

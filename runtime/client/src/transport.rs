@@ -28,7 +28,7 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// How often a call is tried again after the first try. Default: 3. A 429, a 503 and a connection that cannot be made
     /// are tried again for every call; a connection that breaks, a try that takes too long and a 504 only for calls that
-    /// may be done twice, which are all but push and pushall. A push that was answered 503 may have been taken: the second one
+    /// may be done twice, which are all but a push and a pushall without an idempotency key. A push that was answered 503 may have been taken: the second one
     /// is the same job by its name and, as long as that waits or runs, goes out once.
     pub retries: u32,
     /// The wait before the second try; it doubles with each, up to 10 s, and varies by half. A server that names a time
@@ -132,6 +132,8 @@ fn may_repeat(call: &Call, error: &ClientError) -> bool {
         ClientError::Unavailable(_) | ClientError::TooBusy(_) => true,
         ClientError::Unreachable(error) => call.is_idempotent() || error.is_connect(),
         ClientError::TooLate(_) => call.is_idempotent(),
+        // The same request is still being served, most likely our own whose answer was lost.
+        ClientError::Refused { status: 409, .. } => call.has_key(),
         _ => false,
     }
 }

@@ -21,6 +21,8 @@ pub const MAX_PREFIX_BYTES: usize = 64;
 /// Funcs below `<prefix>dead:` held dead letters before there was a delivery log, and may still; so no sender may be called
 /// that.
 const DEAD: &str = "dead:";
+/// The API has deliveries where a sender of this name would be switched off: `/pusher/deliveries/delete`.
+const DELIVERIES: &str = "deliveries";
 
 /// Why a text is not the word it was given for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +41,9 @@ pub enum WordError {
         max: usize,
     },
     /// The name is one that pusher uses itself.
-    #[error("{0:?} is a reserved name: names that begin with \"dead:\" hold dead letters")]
+    #[error(
+        "{0:?} is a reserved name: names that begin with \"dead:\" hold dead letters, and \"deliveries\" is a path of the API"
+    )]
     Reserved(String),
 }
 
@@ -138,9 +142,10 @@ word!(
     PusherId, "pusher", MAX_ID_BYTES
 );
 word!(
-    /// The name of a channel: any UTF-8 text of 1 to [`MAX_SENDER_BYTES`] bytes that does not begin with `dead:`.
+    /// The name of a channel: any UTF-8 text of 1 to [`MAX_SENDER_BYTES`] bytes that does not begin with `dead:` and is not
+    /// `deliveries`.
     SenderName, "sender", MAX_SENDER_BYTES,
-    |text| if text.starts_with(DEAD) { Err(WordError::Reserved(text.to_owned())) } else { Ok(()) }
+    |text| if text.starts_with(DEAD) || text == DELIVERIES { Err(WordError::Reserved(text.to_owned())) } else { Ok(()) }
 );
 word!(
     /// A label on a recipient: any UTF-8 text of 1 to [`MAX_TAG_BYTES`] bytes.
@@ -226,6 +231,13 @@ mod tests {
     fn no_sender_can_take_the_place_of_dead_letters() {
         assert!(matches!(SenderName::parse("dead:sendmail"), Err(WordError::Reserved(_))));
         assert!(SenderName::parse("deadline").is_ok());
+    }
+
+    #[test]
+    fn no_sender_can_take_a_path_of_the_api() {
+        let refused = SenderName::parse("deliveries").unwrap_err();
+        assert!(refused.to_string().contains("path of the API"), "{refused}");
+        assert!(SenderName::parse("deliveries2").is_ok() && SenderName::parse("pushalls").is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! holds where nothing was said, is in [`pusher::config`]. One definition yields the parser and its help.
 
 pub(crate) mod api;
+pub(crate) mod deliveries;
 pub(crate) mod periodic;
 pub(crate) mod periodicd;
 pub(crate) mod push;
@@ -16,6 +17,7 @@ use pusher::core::signing::Secret;
 use pusher::sandbox::manifest::Bytes;
 
 use api::SigningArgs;
+use deliveries::{DeliveriesArgs, PushallsArgs};
 use periodic::{LinkArgs, PeriodicArgs};
 use periodicd::PeriodicdArgs;
 use push::{CancelArgs, PushArgs, PushallArgs};
@@ -52,13 +54,18 @@ pub(crate) enum Command {
     Push(PushArgs),
     /// Pushes one message to everybody who has a channel switched on, or to those of them who have a tag.
     #[command(after_help = "Examples:
-  pusher pushall sendmail - --tag vip --at 2026-12-24T18:00:00+01:00 < message.json")]
+  pusher pushall sendmail - --tag vip --at 2026-12-24T18:00:00+01:00 < message.json
+  pusher pushall sendmail - --tag 'vip AND NOT trial' --wait < message.json")]
     Pushall(PushallArgs),
     /// Cancels a push that has not gone out; one that is not there is no error.
     #[command(after_help = "Examples:
   pusher cancel sendmail lupino_88bf72bd461965be993c0e6cee9cd061
   pusher cancel pushall sendmail_0c5d2cf4be4c0e2f8a4dbd1e2a2ac9e6")]
     Cancel(CancelArgs),
+    /// What became of messages: list, show, redrive, cancel, move and forget them.
+    Deliveries(DeliveriesArgs),
+    /// How far pushalls have come.
+    Pushalls(PushallsArgs),
     /// Recipients: show, list, search, create, change, delete, import and export them.
     Pushers(PushersArgs),
     /// A small client of a Periodic server: its funcs, jobs and settings.

@@ -1,17 +1,21 @@
-//! The commands that are clients of the REST API: `push`, `pushall`, `cancel` and `pushers …`; `periodic …`, a client of a
+//! The commands that are clients of the REST API: `push`, `pushall`, `cancel`, `pushers …`, `deliveries …` and `pushalls …`; `periodic …`, a client of a
 //! Periodic server; and `sender …`, which needs no server. Each file below is one command; what they share is here: the client, where their words go, and how they end.
 
 pub(crate) mod cancel;
 mod data;
+pub(crate) mod deliveries;
 mod explain;
 mod output;
 pub(crate) mod periodic;
+mod progress;
 pub(crate) mod push;
 pub(crate) mod pushall;
+pub(crate) mod pushalls;
 pub(crate) mod pushers;
 pub(crate) mod sender;
 mod table;
 pub(crate) mod time;
+mod wait;
 
 use std::io;
 

@@ -10,7 +10,7 @@ use clap::Parser;
 use cli::api::ApiArgs;
 use cli::{Cli, Command};
 use commands::sender::lines::Lines;
-use commands::{CommandError, Context, cancel, periodic, push, pushall, pushers, sender};
+use commands::{CommandError, Context, cancel, deliveries, periodic, push, pushall, pushalls, pushers, sender};
 use pusher::config::{self, ApiConfig, ConfigError, PeriodicConfig, PeriodicdConfig, ServeConfig, WorkConfig};
 use pusher::{periodicd, serve, shutdown, work};
 use tokio::runtime::Runtime;
@@ -63,6 +63,8 @@ fn run(cli: Cli, lines: Lines) -> Result<(), Failure> {
         Command::Push(args) => ask(&args.api.clone(), file, async |context| push::run(context, args).await),
         Command::Pushall(args) => ask(&args.api.clone(), file, async |context| pushall::run(context, args).await),
         Command::Cancel(args) => ask(&args.api.clone(), file, async |context| cancel::run(context, args).await),
+        Command::Deliveries(args) => ask(&args.api.clone(), file, async |context| deliveries::run(context, args).await),
+        Command::Pushalls(args) => ask(&args.api.clone(), file, async |context| pushalls::run(context, args).await),
         Command::Periodic(args) => {
             let config = PeriodicConfig::resolve(args.settings(), file)?;
             Ok(runtime()?.block_on(periodic::run(args, config))?)

@@ -108,15 +108,14 @@ impl Runner {
     /// Has the dead letter kept, and only then lets go of the job.
     async fn bury(&self, name: JobName, attempt: Attempt, reason: String, data: String) -> Answer {
         let (sender, attempts) = (self.sender.name(), attempt.number);
-        let cut = cut_text(reason.clone());
-        let said = Attempted { sender: sender.clone(), attempt: attempt.clone(), dead: Some(cut.clone()) };
-        let reported = Reported::Dead { reason: cut, data };
+        let reported = Reported::Dead { reason: cut_text(reason.clone()), data };
+        let dead = Some(cut_text(reason.clone()));
+        let said = Attempted { sender: sender.clone(), attempt: attempt.clone(), dead };
         let report = Report { sender: sender.clone(), name: name.clone(), attempt, reported };
         match self.reports.report(report).await {
             Ok(()) => {
                 self.tally.buried();
                 tracing::error!(%sender, job = %name, attempts, reason, "dead letter");
-                // A job that ends without a word was delivered, as far as the server knows.
                 Answer::Done(Bytes::from(said.to_bytes()))
             }
             Err(error) => {

@@ -12,11 +12,11 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Look at recipients: list, get, search.
+    /// Look: at recipients (list, get, search), deliveries and pushalls.
     Read,
-    /// Change recipients: create, update, delete, tag, switch channels.
+    /// Change recipients: create, update, delete, tag, switch channels. Forget deliveries.
     Write,
-    /// Send: push, pushall and cancelling either.
+    /// Send: push, pushall, and redriving, moving and cancelling what was pushed.
     Push,
 }
 

@@ -56,9 +56,87 @@ pub(crate) struct TagInPath {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct SenderInPath {
-    /// The channel's name: 1 to 180 bytes, not beginning with `dead:`.
+    /// The channel's name: 1 to 180 bytes, not beginning with `dead:` and not `deliveries`.
     #[param(min_length = 1, max_length = 180, example = "sendmail")]
     sender: String,
+}
+
+/// `{name}` in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct DeliveryInPath {
+    /// The name that the push or pushall was answered with: 1 to 255 bytes.
+    #[param(min_length = 1, max_length = 255, example = "lupino_5d41402abc4b2a76b9719d911017c592")]
+    name: String,
+}
+
+/// Which deliveries are listed, and from where on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeliveriesQuery {
+    /// Only those that stand there.
+    #[param(required = false, pattern = "^(accepted|sending|waiting|delivered|dead|cancelled)?$", example = "dead")]
+    state: String,
+    /// Only those over this channel.
+    #[param(required = false, max_length = 180, example = "sendmail")]
+    sender: String,
+    /// Only those to this recipient.
+    #[param(required = false, max_length = 222)]
+    pusher: String,
+    /// Only those of pushalls that were for exactly this tag, or expression of tags.
+    #[param(required = false)]
+    tag: String,
+    /// Only those of this pushall.
+    #[param(required = false, max_length = 255)]
+    pushall: String,
+    /// Only those that were given up for a reason with this text in it.
+    #[param(required = false)]
+    error: String,
+    /// Only those that came to stand where they stand at this time or later: Unix seconds or RFC 3339.
+    #[param(required = false, example = "2026-01-01T00:00:00Z")]
+    since: String,
+    /// Only those that did before this time.
+    #[param(required = false)]
+    until: String,
+    /// Only those that are to be tried at this time or later; with `state=accepted`, those that were pushed for a time to
+    /// come.
+    #[param(required = false)]
+    scheduled: String,
+    /// What the part before said as `next`; empty to begin. Following it sees every one that did not change meanwhile
+    /// exactly once.
+    #[param(required = false)]
+    after: String,
+    /// How many deliveries to answer; more than 100 gives 100.
+    #[param(required = false, minimum = 1, default = 20)]
+    size: i64,
+}
+
+/// Which pushalls are listed.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PushAllsQuery {
+    /// What the part before said as `next`; empty to begin.
+    #[param(required = false)]
+    after: String,
+    /// How many pushalls to answer; more than 100 gives 100.
+    #[param(required = false, minimum = 1, default = 20)]
+    size: i64,
+}
+
+/// The header that makes a push one push, however often it is sent.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct IdempotencyKeyHeader {
+    /// A text that is not used for another message within 24 hours, 1 to 255 bytes of ASCII, with or without quotation
+    /// marks around it. The same request with the same key is done once, and answered the same. It belongs to the key that
+    /// signs the request.
+    #[param(
+        rename = "Idempotency-Key",
+        required = false,
+        pattern = r#"^([!#-~][!-~]{0,254}|"([ !#-\[\]-~]|\\["\\]){1,255}")$"#,
+        example = "8e03978e-40d5-43dd-bc93-6894a57f9324"
+    )]
+    key: String,
 }
 
 /// A recipient to create, or fields of one to set.
@@ -171,8 +249,9 @@ pub(crate) struct PushAllForm {
     /// What to say, in the sender's own terms.
     #[schema(min_length = 1)]
     data: String,
-    /// Only to those that have this label; empty: to all.
-    #[schema(required = false, max_length = 180)]
+    /// Only to those that have this label, or whose labels this expression fits: `vip AND NOT trial`, `a OR (b AND c)`;
+    /// empty: to all.
+    #[schema(required = false)]
     tag: String,
     /// When to send it, in Unix seconds; 0 or the past: now.
     #[schema(required = false, default = 0)]
@@ -185,8 +264,8 @@ pub(crate) struct PushAllJson {
     /// What to say, in the sender's own terms.
     #[schema(min_length = 1)]
     data: String,
-    /// Only to those that have this label; empty: to all.
-    #[schema(max_length = 180)]
+    /// Only to those that have this label, or whose labels this expression fits: `vip AND NOT trial`, `a OR (b AND c)`;
+    /// empty: to all.
     tag: Option<String>,
     /// When to send it, in Unix seconds, as text; empty, 0 or the past: now.
     #[schema(pattern = "^([+-]?[0-9]+)?$", default = "0")]

@@ -108,6 +108,16 @@ fn sentence() -> Content {
 /// nobody.
 pub(crate) struct NoSuchPusher;
 
+/// What an operation on one delivery or pushall answers if there is none: 404, with a line of text if the path lacks a
+/// name.
+pub(crate) struct NoSuchDelivery;
+
+/// What an operation on deliveries answers on a server that keeps none: 501.
+pub(crate) struct NoDeliveries;
+
+/// What an operation answers that takes JSON and is sent something else: 415.
+pub(crate) struct NotJson;
+
 /// What any operation can answer.
 pub(crate) struct Always;
 
@@ -116,13 +126,40 @@ pub(crate) struct Writing;
 
 impl IntoResponses for NoSuchPusher {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let line = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build();
-        let response = ResponseBuilder::new()
-            .description("There is no such recipient; a line of text if the path lacks a name.")
-            .content("application/json", sentence())
-            .content("text/plain", line);
-        BTreeMap::from([(StatusCode::NOT_FOUND.as_str().to_owned(), response.build().into())])
+        nothing_there("There is no such recipient; a line of text if the path lacks a name.")
     }
+}
+
+impl IntoResponses for NoSuchDelivery {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        nothing_there("Nothing of this name is known (any more); a line of text if the path lacks a name.")
+    }
+}
+
+impl IntoResponses for NoDeliveries {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        one(StatusCode::NOT_IMPLEMENTED, "This server keeps no deliveries.")
+    }
+}
+
+impl IntoResponses for NotJson {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        one(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body has another content type than JSON, or none.")
+    }
+}
+
+fn nothing_there(description: &str) -> BTreeMap<String, RefOr<Response>> {
+    let line = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build();
+    let response = ResponseBuilder::new()
+        .description(description)
+        .content("application/json", sentence())
+        .content("text/plain", line);
+    BTreeMap::from([(StatusCode::NOT_FOUND.as_str().to_owned(), response.build().into())])
+}
+
+fn one(status: StatusCode, description: &str) -> BTreeMap<String, RefOr<Response>> {
+    let response = ResponseBuilder::new().description(description).content("application/json", sentence());
+    BTreeMap::from([(status.as_str().to_owned(), response.build().into())])
 }
 
 impl IntoResponses for Always {

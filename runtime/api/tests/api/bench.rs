@@ -11,8 +11,8 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, Request};
 use pusher_api::Options;
 use pusher_core::{
-    Applied, Cursor, JobKey, NewJob, Prefix, Pusher, PusherChange, PusherId, PusherList, Queue, QueueError, Scope,
-    Service, StoreError, Storer,
+    Applied, Cursor, DeliveryLog, JobKey, NewJob, Prefix, Pusher, PusherChange, PusherId, PusherList, Queue,
+    QueueError, Scope, Service, StoreError, Storer,
 };
 use tower::ServiceExt;
 
@@ -76,6 +76,13 @@ impl Bench {
         Self { router: pusher_api::router(service, options), store, queue }
     }
 
+    /// One that keeps deliveries in `log`.
+    pub(crate) fn with_log(log: Arc<dyn DeliveryLog>, options: impl Into<Options>) -> Self {
+        let (store, queue) = (Arc::new(MemoryStore::default()), Arc::new(MemoryQueue::default()));
+        let service = Service::new(store.clone(), queue.clone(), Prefix::default()).with_deliveries(log);
+        Self { router: pusher_api::router(service, options), store, queue }
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         answer(&self.router, request).await
     }
@@ -87,6 +94,11 @@ impl Bench {
             request = request.header(CONTENT_TYPE, content_type);
         }
         self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// POSTs `body` as JSON.
+    pub(crate) async fn post_json(&self, target: &str, body: &serde_json::Value) -> Answer {
+        self.post(target, "application/json", body.to_string()).await
     }
 
     pub(crate) async fn get(&self, target: &str) -> Answer {

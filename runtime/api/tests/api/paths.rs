@@ -42,6 +42,17 @@ async fn a_sender_may_be_called_like_another_path() {
 }
 
 #[tokio::test]
+async fn a_sender_cannot_have_the_name_of_the_deliveries() {
+    let bench = Bench::new().with_lupino().await;
+    for operation in ["add", "push", "pushall", "cancelpush"] {
+        let answer = bench.post(&format!("/pusher/deliveries/{operation}"), FORM, "pusher=lupino&data=x&name=x").await;
+        let sentence = answer.sentence().unwrap();
+        assert!(answer.status == 400 && sentence.contains("reserved"), "{operation}: {} {sentence}", answer.status);
+    }
+    assert_eq!(bench.post("/pusher/pushalls/add", FORM, "pusher=lupino").await.status, 200, "nothing is in its way");
+}
+
+#[tokio::test]
 async fn what_is_not_a_path_is_not_found() {
     let bench = Bench::new();
     for target in [
@@ -56,6 +67,9 @@ async fn what_is_not_a_path_is_not_found() {
         "/pusher/pushers/x/y",
         "/pusher/pushers/x/y/z/",
         "/pusher/search",
+        "/pusher/deliveries",
+        "/pusher/deliveries//",
+        "/pusher/pushalls/x",
     ] {
         let answer = bench.get(target).await;
         let got = (answer.status, answer.content_type(), answer.body.as_str());
@@ -72,6 +86,9 @@ async fn another_method_is_told_which_are_allowed() {
         ("/pusher/pushers/x/", "GET,HEAD,POST,DELETE"),
         ("/pusher/pushers/x/t/", "POST,DELETE"),
         ("/pusher/sample/push", "POST"),
+        ("/pusher/deliveries/", "GET,HEAD"),
+        ("/pusher/deliveries/x/", "GET,HEAD,DELETE"),
+        ("/pusher/deliveries/redrive", "POST"),
     ] {
         let answer = bench.send(Request::put(target).body(Body::empty()).unwrap()).await;
         assert_eq!((answer.status, answer.allow()), (405, Some(allowed)), "{target}");

@@ -5,6 +5,7 @@
 #[path = "../../../api/tests/api/bench.rs"]
 #[allow(dead_code, reason = "the router's own tests use all of it")]
 mod bench;
+mod deliveries;
 mod many;
 mod misbehaviour;
 mod operations;

@@ -29,7 +29,7 @@ pub struct Attempted {
     pub sender: SenderName,
     /// The attempt.
     pub attempt: Attempt,
-    /// It was given up, and why. `None`: it is delivered.
+    /// It was given up, and why; `None`: it is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead: Option<String>,
 }

@@ -9,10 +9,14 @@ use crate::cli::push::PushArgs;
 
 /// Pushes the message, and says the name of its job.
 pub(crate) async fn run(context: &mut Context, args: PushArgs) -> Result<(), CommandError> {
-    let PushArgs { sender, pusher, data, at, force, .. } = args;
+    let PushArgs { sender, pusher, data, at, force, idempotency_key, .. } = args;
     let sched_at = at.map_or(0, |when| when.unix(now()));
     let request = PushRequest { sender, pusher, data: data::read(data)?, sched_at, force };
-    let name = context.client.push(&request).await.map_err(|error| context.failed(error))?;
+    let pushed = match &idempotency_key {
+        Some(key) => context.client.push_once(&request, key).await,
+        None => context.client.push(&request).await,
+    };
+    let name = pushed.map_err(|error| context.failed(error))?;
     accepted(context, &name, sched_at)
 }
 

@@ -6,7 +6,6 @@ mod export;
 mod get;
 mod import;
 mod list;
-mod progress;
 mod senders;
 mod tags;
 mod update;

@@ -2,7 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
-/// The widest a column may be, in columns of the terminal; what is longer ends in `…`.
+/// The widest a column may be, in columns of the terminal; what is longer ends in `…`. The last one may be wider: it pushes
+/// nothing aside, and what is to be copied stands there.
 const MAX_WIDTH: usize = 40;
 /// What stands between two columns.
 const GAP: &str = "  ";
@@ -11,7 +12,7 @@ const GAP: &str = "  ";
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Vec<String> {
     let head = head.map(ToOwned::to_owned);
     let rows: Vec<[String; N]> =
-        std::iter::once(&head).chain(rows).map(|row| row.each_ref().map(|c| cell(c))).collect();
+        std::iter::once(&head).chain(rows).map(|row| std::array::from_fn(|at| cell(&row[at], at + 1 == N))).collect();
     let widths: [usize; N] = std::array::from_fn(|at| rows.iter().map(|row| row[at].width()).max().unwrap_or(0));
     let line = |row: &[String; N]| {
         let mut line = String::new();
@@ -26,9 +27,9 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Ve
 }
 
 /// `text` as it may be shown: on one line, and no longer than a column may be.
-fn cell(text: &str) -> String {
+fn cell(text: &str, is_last: bool) -> String {
     let text = shown(text);
-    if text.width() <= MAX_WIDTH {
+    if is_last || text.width() <= MAX_WIDTH {
         return text;
     }
     let mut cut = String::new();
@@ -66,10 +67,16 @@ mod tests {
 
     #[test]
     fn a_long_cell_is_cut() {
-        let line = table(["ID"], &["x".repeat(100)].map(|c| [c])).pop().unwrap();
-        assert_eq!(line, format!("{}…", "x".repeat(MAX_WIDTH - 1)));
-        let wide = table(["ID"], &["日".repeat(100)].map(|c| [c])).pop().unwrap();
+        let line = |text: &str| table(["ID", "X"], &[[text.repeat(100), String::new()]]).pop().unwrap();
+        assert_eq!(line("x"), format!("{}…", "x".repeat(MAX_WIDTH - 1)));
+        let wide = line("日");
         assert!(wide.width() <= MAX_WIDTH && wide.ends_with('…'), "{wide}");
+    }
+
+    #[test]
+    fn the_last_cell_is_whole() {
+        let long = "x".repeat(100);
+        assert_eq!(table(["A", "NAME"], &[["a".to_owned(), long.clone()]])[1], format!("a  {long}"));
     }
 
     #[test]

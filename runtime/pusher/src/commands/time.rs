@@ -34,12 +34,14 @@ impl FromStr for When {
             seconds(span).map(Self::In)
         } else if let Ok(seconds) = text.parse() {
             Some(Self::At(seconds))
+        } else if let Some(span) = text.strip_prefix('-') {
+            seconds(span).map(|seconds| Self::In(-seconds))
         } else {
             OffsetDateTime::parse(text, &Rfc3339).ok().map(|time| Self::At(time.unix_timestamp()))
         };
         written.ok_or_else(|| {
-            "give Unix seconds (1767225600), RFC 3339 (2026-01-01T00:00:00Z), \"now\", or from now on +30s, +10m, +2h, \
-             +1d or +1h30m"
+            "give Unix seconds (1767225600), RFC 3339 (2026-01-01T00:00:00Z), \"now\", from now on +30s, +10m, +2h, +1d \
+             or +1h30m, or so long ago -2h"
                 .to_owned()
         })
     }
@@ -63,6 +65,11 @@ fn seconds(span: &str) -> Option<i64> {
         rest = units.as_str();
     }
     Some(sum).filter(|_| !span.is_empty())
+}
+
+/// Unix milliseconds as a date and time in UTC, to the second.
+pub(crate) fn show_millis(unix: i64) -> String {
+    show(unix.div_euclid(1000))
 }
 
 /// Unix seconds as a date and time in UTC; as the number itself for what no calendar reaches.
@@ -91,6 +98,8 @@ mod tests {
             ("+1d", When::In(86_400)),
             ("+1h30m", When::In(5400)),
             ("+0s", When::In(0)),
+            ("-2h", When::In(-7200)),
+            ("-1d12h", When::In(-129_600)),
         ] {
             assert_eq!(text.parse(), Ok(when), "{text}");
         }
@@ -104,6 +113,9 @@ mod tests {
             "+",
             "+5",
             "+m",
+            "-",
+            "-m",
+            "-+5m",
             "+5w",
             "+-5m",
             "+5m3",
@@ -130,5 +142,6 @@ mod tests {
     fn times_are_shown_in_utc() {
         assert_eq!(show(1_456_403_493), "2016-02-25T12:31:33Z");
         assert_eq!(show(i64::MAX), i64::MAX.to_string());
+        assert_eq!(show_millis(1_456_403_493_999), "2016-02-25T12:31:33Z");
     }
 }

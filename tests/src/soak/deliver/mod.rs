@@ -129,7 +129,8 @@ impl Deliver {
         let log = audit::log(&house.path("data")).await;
         let taken = provider.taken();
         let ended = audit::audit(&accepted, &log, &waiting, &taken, &provider.refused());
-        // With a Periodic server beside it, a page of a pushall may be submitted again when its messages are gone already.
+        // With the Periodic server beside, a kill between a page and its cursor submits the page again, and messages of it may be
+        // gone already.
         let twice = |of_pushall: bool| {
             let counts = taken.iter().filter(|(sent, _)| sent.1.starts_with("to all") == of_pushall);
             counts.map(|(_, count)| count - 1).sum::<usize>()

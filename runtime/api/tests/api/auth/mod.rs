@@ -36,10 +36,10 @@ fn bench_of(schemes: Schemes) -> Bench {
 
 /// A request before it is signed. It is of k1 and at [`NOW`], unless a test says otherwise.
 #[derive(Debug, Clone)]
-struct Draft {
+pub(crate) struct Draft {
     method: String,
     /// Path and query, encoded.
-    target: String,
+    pub(crate) target: String,
     content_type: &'static str,
     body: Vec<u8>,
     key: String,
@@ -49,7 +49,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(method: &str, target: &str) -> Self {
+    pub(crate) fn new(method: &str, target: &str) -> Self {
         Self {
             method: method.into(),
             target: target.into(),
@@ -62,11 +62,11 @@ impl Draft {
         }
     }
 
-    fn get(target: &str) -> Self {
+    pub(crate) fn get(target: &str) -> Self {
         Self::new("GET", target)
     }
 
-    fn post(target: &str, form: &str) -> Self {
+    pub(crate) fn post(target: &str, form: &str) -> Self {
         Self { content_type: FORM, body: form.into(), ..Self::new("POST", target) }
     }
 
@@ -74,8 +74,18 @@ impl Draft {
         Self { time: time.to_string(), ..self }
     }
 
-    fn nonce(self, nonce: impl Into<String>) -> Self {
+    pub(crate) fn nonce(self, nonce: impl Into<String>) -> Self {
         Self { nonce: nonce.into(), ..self }
+    }
+
+    /// Of another key.
+    pub(crate) fn by(self, key: &str, secret: &str) -> Self {
+        Self { key: key.into(), secret: secret.into(), ..self }
+    }
+
+    /// With a body of JSON.
+    pub(crate) fn json(self, body: String) -> Self {
+        Self { content_type: "application/json", body: body.into(), ..self }
     }
 
     fn path_and_query(&self) -> (&str, &str) {
@@ -128,7 +138,7 @@ impl Draft {
         self.signed(&self.v1_signature())
     }
 
-    fn v2(&self) -> Request<Body> {
+    pub(crate) fn v2(&self) -> Request<Body> {
         self.signed(&self.v2_signature())
     }
 }

@@ -8,9 +8,8 @@ use pusher::core::{Pusher, PusherList};
 
 use super::csv as columns;
 use super::list::PAGE;
-use super::progress;
 use crate::cli::pushers::{ExportArgs, Format};
-use crate::commands::{CommandError, Context};
+use crate::commands::{CommandError, Context, progress};
 
 /// Writes the recipients, newest first, as they come.
 pub(crate) async fn run(context: &mut Context, args: &ExportArgs) -> Result<(), CommandError> {

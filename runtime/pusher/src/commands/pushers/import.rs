@@ -21,9 +21,8 @@ use tokio::sync::mpsc::Receiver;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::progress;
 use crate::cli::pushers::ImportArgs;
-use crate::commands::{CommandError, Context};
+use crate::commands::{CommandError, Context, progress};
 use file::Input;
 use portion::{Portion, Source};
 use record::ReadError;

@@ -52,6 +52,11 @@ fn said() -> Bytes {
     Attempted { sender: sender(), attempt: attempt(), dead: None }.to_bytes().into()
 }
 
+fn said_dead() -> Bytes {
+    let dead = Some("no such address".to_owned());
+    Attempted { sender: sender(), attempt: Attempt { end: SendEnd::Permanent, ..attempt() }, dead }.to_bytes().into()
+}
+
 fn failed(who: &str, number: u32, reported: Reported) -> DeliveryEvent {
     let at = i64::from(number) * 10;
     let attempt = Attempt { number, at, end: SendEnd::Temporary, ..attempt() };
@@ -92,6 +97,13 @@ async fn what_a_worker_says_with_the_end_of_a_job_is_kept_in_the_same_commit() {
     let kept = ends("pusher:sample", "a", |seq| JobOp::Finish { seq, result: said() }).await;
     assert_eq!((kept.len(), kept[0].state, &kept[0].attempts), (1, DeliveryState::Delivered, &vec![attempt()]));
     assert!(kept[0].accepted_at.is_some_and(|at| at > 0 && at <= kept[0].changed_at));
+    // What is given up is kept with its data; told once more, later, by way of the API, it is the same.
+    let kept = ends("pusher:sample", "z", |seq| JobOp::Finish { seq, result: said_dead() }).await;
+    let letter = (kept[0].state, kept[0].reason.as_deref(), kept[0].data.as_deref());
+    assert_eq!(letter, (DeliveryState::Dead, Some("no such address"), Some("data")));
+    let again = Report { sender: sender(), name: name("z"), attempt: kept[0].attempts[0].clone(), reported: dead() };
+    assert!(store.record(vec![DeliveryEvent::Attempted(again)]).await[0].is_ok());
+    assert_eq!(known(&store, "z").await, kept);
     // A worker that says nothing, and one that says something else.
     for (who, said) in [("b", ""), ("c", "{\"sender\":1}"), ("d", "OK")] {
         let seq = put(&store, job("pusher:sample", who)).await;
@@ -99,13 +111,6 @@ async fn what_a_worker_says_with_the_end_of_a_job_is_kept_in_the_same_commit() {
         let kept = known(&store, who).await;
         assert_eq!((kept.len(), kept[0].state, kept[0].attempts.len()), (1, DeliveryState::Delivered, 0));
     }
-    // One that gives up says so, and the log has the data from the job.
-    let gave_up = Attempted { sender: sender(), attempt: attempt(), dead: Some("gone".into()) }.to_bytes();
-    let seq = put(&store, job("pusher:sample", "h")).await;
-    op(&store, JobOp::Finish { seq, result: gave_up.into() }).await.unwrap();
-    let kept = known(&store, "h").await;
-    let kept = (kept[0].state, kept[0].tries, kept[0].reason.as_deref(), kept[0].data.as_deref());
-    assert_eq!(kept, (DeliveryState::Dead, 1, Some("gone"), Some("data")));
     let kept = ends("pusher:sample", "e", JobOp::Discard).await;
     assert_eq!((kept.len(), kept[0].state), (1, DeliveryState::Cancelled));
     // Of another program's func, and of a job that is no push.

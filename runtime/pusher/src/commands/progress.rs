@@ -6,13 +6,19 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const BYTES: &str = "{bar:30} {bytes} of {total_bytes}, {msg}, {eta} left";
 const COUNT: &str = "{spinner} {human_pos} done, {per_sec}";
+const MESSAGES: &str = "{bar:30} {human_pos} of {human_len}, {msg}, {eta} left";
 
 /// A bar for so many bytes.
 pub(crate) fn bytes(length: u64) -> ProgressBar {
     bar(Some(length), BYTES)
 }
 
-/// A count of recipients, with no end known yet.
+/// A bar for the messages of a pushall, of which it is not known yet how many there are.
+pub(crate) fn messages() -> ProgressBar {
+    bar(Some(0), MESSAGES)
+}
+
+/// A count, with no end known yet.
 pub(crate) fn count() -> ProgressBar {
     bar(None, COUNT)
 }
@@ -34,7 +40,7 @@ mod tests {
     #[test]
     fn every_bar_has_the_form_it_is_given() {
         // A template that does not parse would leave the bar in its default form.
-        for template in [BYTES, COUNT] {
+        for template in [BYTES, COUNT, MESSAGES] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }
