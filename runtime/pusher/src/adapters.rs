@@ -4,9 +4,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use periodic::{Handle, SubmitError};
 use pusher_client::{Client, ClientError, ReportBatch};
-use pusher_core::{DeliveryEvent, DeliveryLog, JobKey, JobName, NewJob, Note, Queue, QueueError, Report, SenderName};
+use pusher_core::{
+    Delivery, DeliveryEvent, DeliveryLog, JobKey, JobName, NewJob, Note, Queue, QueueError, Report, SenderName,
+};
 use pusher_worker::{ReportError, ReportSink, Reports};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The Periodic server in this process, whose jobs are in the same store as the delivery log: an `Ok` means committed.
 pub struct EmbeddedQueue(pub Handle);
@@ -80,8 +84,7 @@ impl Reports for LogReports {
     }
 
     async fn first_attempt(&self, sender: &SenderName, name: &JobName) -> Option<i64> {
-        let found = self.log.get(name).await.ok()?;
-        Some(found.iter().find(|delivery| delivery.sender == *sender)?.attempts.first()?.at)
+        first_of(&self.log.get(name).await.ok()?, sender)
     }
 }
 
@@ -103,8 +106,10 @@ impl ReportSink for ApiReports {
         self.tell(batch).await
     }
 
-    async fn first_attempt(&self, _sender: &SenderName, _name: &JobName) -> Option<i64> {
-        None
+    async fn first_attempt(&self, sender: &SenderName, name: &JobName) -> Option<i64> {
+        // A message that failed is not to wait for long until a server that is away does not say how old it is.
+        let found = timeout(PATIENCE, self.0.delivery(name)).await.ok()?.ok()?;
+        first_of(&found, sender)
     }
 }
 
@@ -123,6 +128,13 @@ impl ApiReports {
     }
 }
 
+/// When the message was tried first, of what is known under its name.
+fn first_of(found: &[Delivery], sender: &SenderName) -> Option<i64> {
+    Some(found.iter().find(|delivery| delivery.sender == *sender)?.attempts.first()?.at)
+}
+
+/// How long an API server has to say when a message was tried first; after that its age is not known.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The status by which an API server says that a report is none.
 const NO_REPORT: u16 = 422;
 
