@@ -9,6 +9,8 @@ use pusher_core::{
 };
 use pusher_worker::{ReportError, ReportSink, Reports};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The Periodic server in this process, whose jobs are in the same store as the delivery log: an `Ok` means committed.
 pub struct EmbeddedQueue(pub Handle);
@@ -82,13 +84,8 @@ impl Reports for LogReports {
     }
 
     async fn first_attempt(&self, sender: &SenderName, name: &JobName) -> Option<i64> {
-        first_attempt(&self.log.get(name).await.ok()?, sender)
+        first_of(&self.log.get(name).await.ok()?, sender)
     }
-}
-
-/// When the delivery over this sender was tried first.
-fn first_attempt(found: &[Delivery], sender: &SenderName) -> Option<i64> {
-    Some(found.iter().find(|delivery| delivery.sender == *sender)?.attempts.first()?.at)
 }
 
 /// An API server elsewhere, which keeps the delivery log: what a worker's [`Spool`](pusher_worker::Spool) tells.
@@ -110,7 +107,9 @@ impl ReportSink for ApiReports {
     }
 
     async fn first_attempt(&self, sender: &SenderName, name: &JobName) -> Option<i64> {
-        first_attempt(&self.0.delivery(name).await.ok()?, sender)
+        // A message that failed is not to wait for long until a server that is away does not say how old it is.
+        let found = timeout(PATIENCE, self.0.delivery(name)).await.ok()?.ok()?;
+        first_of(&found, sender)
     }
 }
 
@@ -129,6 +128,13 @@ impl ApiReports {
     }
 }
 
+/// When the message was tried first, of what is known under its name.
+fn first_of(found: &[Delivery], sender: &SenderName) -> Option<i64> {
+    Some(found.iter().find(|delivery| delivery.sender == *sender)?.attempts.first()?.at)
+}
+
+/// How long an API server has to say when a message was tried first; after that its age is not known.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The status by which an API server says that a report is none.
 const NO_REPORT: u16 = 422;
 

@@ -1,17 +1,16 @@
 //! What must hold at the end: what the log, the queue and the provider say of every message that was accepted.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 
 use bytes::Bytes;
-use pusher_core::{DeliveryFilter, DeliveryLog, DeliveryState, JobName, PusherId};
-use pusher_store::{Store, StoreOptions};
+use pusher_client::{Client, Options, base_url};
+use pusher_core::{DeliveryFilter, DeliveryState, JobName, PusherId};
 
 use super::provider::Sent;
 use crate::wait::must;
 
 /// How many deliveries are read at once.
-const PAGE: usize = 1000;
+const PAGE: usize = 100;
 
 /// Where messages ended.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,12 +25,13 @@ pub(super) fn name((pusher, data): &Sent) -> String {
     JobName::for_push(&must("a pusher", PusherId::parse(pusher)), data).to_string()
 }
 
-/// How every delivery in a log stands, by its name. The server has ended.
-pub(super) async fn log(data: &Path) -> HashMap<String, DeliveryState> {
-    let store = must("the store", Store::open(data, StoreOptions::default()));
+/// How every delivery stands, by its name, as the API server tells.
+pub(super) async fn log(api: &str) -> HashMap<String, DeliveryState> {
+    let base = must("the address", base_url(api));
+    let client = must("a client", Client::new(base, Options::default()));
     let (mut found, mut after) = (HashMap::new(), None);
     loop {
-        let page = must("the log", store.list(&DeliveryFilter::default(), after, PAGE).await);
+        let page = must("the log", client.deliveries(&DeliveryFilter::default(), after, PAGE).await);
         // A pushall is delivered, too, by the sender of that name.
         let messages = page.deliveries.into_iter().filter(|delivery| delivery.sender.as_str() != "pushall");
         found.extend(messages.map(|delivery| (delivery.name.to_string(), delivery.state)));

@@ -65,8 +65,15 @@ impl Sender for Keeps {
     }
 }
 
-/// Pushes while the clock jumps. How often it did.
-pub(super) async fn jumps(random: &mut Random) -> usize {
+/// How often the clock was set.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Jumps {
+    pub(super) ahead: usize,
+    pub(super) back: usize,
+}
+
+/// Pushes while the clock jumps.
+pub(super) async fn jumps(random: &mut Random) -> Jumps {
     let dir = must("a temporary directory", tempfile::tempdir());
     let store = Arc::new(must("the store", Store::open(dir.path(), StoreOptions::default())));
     let clock = Arc::new(Set::default());
@@ -85,12 +92,13 @@ pub(super) async fn jumps(random: &mut Random) -> usize {
     let stop = CancellationToken::new();
     let working = tokio::spawn(worker.run(stop.clone()));
 
-    let (mut accepted, mut jumps) = (Vec::new(), 0);
+    let (mut accepted, mut jumps) = (Vec::new(), Jumps::default());
     for n in 0..MESSAGES {
         if n % JUMP == 0 {
             let by = i64::try_from(random.millis(0, 2 * FAR * 1000).as_millis()).unwrap_or_default();
-            clock.0.store(by - i64::try_from(FAR).unwrap_or_default() * 1000, Ordering::SeqCst);
-            jumps += 1;
+            let off = by - i64::try_from(FAR).unwrap_or_default() * 1000;
+            let count = if clock.0.swap(off, Ordering::SeqCst) < off { &mut jumps.ahead } else { &mut jumps.back };
+            *count += 1;
         }
         let sched_at = if n % 2 == 0 { 0 } else { clock.now() + 1 };
         let data = format!("message {n}{}", "x".repeat(random.below(3)));

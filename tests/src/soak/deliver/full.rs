@@ -90,9 +90,9 @@ pub(super) async fn full() -> usize {
         accepted.insert(("lupino".into(), data));
     }
     until("everything to be delivered", async || (left().await == 0).then_some(())).await;
+    let log = audit::log(&api).await;
     stop.cancel();
     must("the server", must("the server", running.await));
-    let log = audit::log(&data).await;
     for sent in &accepted {
         assert_eq!(log.get(&audit::name(sent)), Some(&DeliveryState::Delivered), "{sent:?}");
     }

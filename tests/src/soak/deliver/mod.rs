@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use self::audit::Ended;
+use self::clock::Jumps;
 use self::house::{Form as Where, House, Part};
 use self::provider::{Provider, Sent};
 use super::{Form, Random};
@@ -125,8 +126,8 @@ impl Deliver {
         provider.behave();
         settle(&house).await;
         let waiting = waiting(&house.periodic()).await;
+        let log = audit::log(&house.api()).await;
         house.stop().await;
-        let log = audit::log(&house.path("data")).await;
         let taken = provider.taken();
         let ended = audit::audit(&accepted, &log, &waiting, &taken, &provider.refused());
         // With the Periodic server beside, a kill between a page and its cursor submits the page again, and messages of it may be
@@ -160,8 +161,9 @@ impl Form for Deliver {
         }
         let refused = full::full().await;
         said.push(format!("full disk: {refused} refused"));
-        let jumps = clock::jumps(random).await;
-        said.push(format!("clock: {jumps} jumps"));
+        let Jumps { ahead, back } = clock::jumps(random).await;
+        assert!(ahead > 0 && back > 0, "the clock was set ahead {ahead} times and back {back} times");
+        said.push(format!("clock: {ahead} times ahead, {back} times back"));
         said.join("; ")
     }
 }
