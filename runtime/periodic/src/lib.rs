@@ -102,7 +102,7 @@ pub use memory::MemoryStore;
 pub use server::{
     AuthFile, AuthFileError, Connector, FuncStatus, Handle, Server, ServerOptions, Settings, SubmitError,
 };
-pub use store::{JobOp, JobOpDone, JobStore, JobStoreError, Seq, StoredFunc};
+pub use store::{JobOp, JobOpDone, JobStore, JobStoreError, NewSeq, Seq, StoredFunc};
 pub use tls::{ClientTls, ServerTls, TlsError};
 pub use transport::{Connect, Dialer, Listener};
 pub use worker::{Answer, Handler, Work, WorkError, Worker, WorkerOptions};
