@@ -33,6 +33,7 @@ pub mod metrics;
 mod open_files;
 pub mod operator;
 pub mod periodicd;
+mod seldom;
 pub mod senders;
 pub mod serve;
 pub mod shutdown;
