@@ -16,6 +16,7 @@ mod binding;
 mod bulk;
 mod bulk_line;
 mod counts;
+mod deadline;
 mod error;
 mod form;
 mod gate;
