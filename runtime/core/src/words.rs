@@ -202,7 +202,7 @@ impl Prefix {
     /// The func whose jobs `sender` serves.
     #[must_use]
     pub fn func(&self, sender: &SenderName) -> FuncName {
-        FuncName(format!("{}{sender}", self.0))
+        FuncName([self.as_str(), sender.as_str()].concat())
     }
 
     /// The func under which `sender`'s dead letters wait. No worker registers for it.
