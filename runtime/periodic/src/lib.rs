@@ -25,7 +25,7 @@
 //!
 //! `examples/worker.rs` and `examples/client.rs` are small programs for a server elsewhere.
 //!
-//! //! All of it in one process:
+//! All of it in one process:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -87,6 +87,7 @@ pub mod job;
 mod link;
 pub mod memory;
 pub mod server;
+mod stamp;
 pub mod store;
 pub mod tls;
 pub mod transport;
