@@ -19,9 +19,6 @@ struct PushAllData<'a> {
     tag: &'a str,
 }
 
-/// How many messages of a pushall are cancelled at once.
-const CANCELLED_AT_ONCE: usize = 1000;
-
 impl Service {
     /// Accepts one message to one recipient. When this returns, the message is durable.
     ///
@@ -121,7 +118,7 @@ impl Service {
         self.remove(vec![(sender.clone(), name.clone())]).await?;
         if is_pushall && self.log.is_some() {
             let of_it = DeliveryFilter { pushall: Some(name), ..DeliveryFilter::default() };
-            while self.cancel_page(&of_it, CANCELLED_AT_ONCE).await?.more {}
+            self.cancel_page(&of_it, usize::MAX).await?;
         }
         Ok(())
     }
