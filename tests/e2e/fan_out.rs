@@ -119,6 +119,122 @@ async fn a_fan_out_goes_on_where_it_was_when_worker_and_server_are_killed() {
 }
 
 #[tokio::test]
+async fn a_pushall_is_for_those_on_whom_an_expression_of_tags_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let provider = Provider::start("127.0.0.1:0", KEY).await.unwrap();
+    let folder = dir.path().join("senders");
+    senders(&folder, &provider);
+    let server = Pusher::serve(&dir.path().join("data"), &["--senders", &folder.to_string_lossy()]).await;
+    let rest = Rest::new(&server.api);
+    recipients(&rest, 12).await;
+    for n in [0, 1, 2] {
+        assert_eq!(rest.post(&format!("/pusher/pushers/m{n}/new%20york/"), &[]).await.status, 200);
+    }
+    for (tag, expected) in [
+        ("vip AND new york", vec![0]),
+        ("vip AND NOT new york", vec![3, 6, 9]),
+        ("NOT (vip OR \"new york\")", vec![4, 5, 7, 8, 10, 11]),
+        ("vip AND nobody", vec![]),
+    ] {
+        let mail = format!("{{\"subject\": \"to {}\", \"text\": \"x\"}}", tag.replace('"', ""));
+        let before = counts(&provider);
+        let reply = rest.post("/pusher/sendmail/pushall", &[("data", &mail), ("tag", tag)]).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        for func in ["pusher:pushall", "pusher:sendmail"] {
+            until_jobs(&server, func, 0).await;
+        }
+        let mut after = counts(&provider);
+        for (address, count) in before {
+            *after.entry(address).or_default() -= count;
+        }
+        after.retain(|_, count| *count > 0);
+        assert_eq!(after, addresses(expected.into_iter()), "{tag}");
+    }
+    let wrong = rest.post("/pusher/sendmail/pushall", &[("data", MAIL), ("tag", "vip AND")]).await;
+    assert!(wrong.status == 400 && wrong.body.contains("at character 8"), "{wrong:?}");
+    assert!(server.stop().await.success());
+}
+
+/// What `GET /pusher/pushalls/NAME/` says.
+async fn status_of(rest: &Rest, accepted: &str) -> serde_json::Value {
+    let accepted: serde_json::Value = serde_json::from_str(accepted).unwrap();
+    let reply = rest.get(&format!("/pusher/pushalls/{}/", accepted["name"].as_str().unwrap())).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let mut reply: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+    reply["pushall"].take()
+}
+
+#[tokio::test]
+async fn a_pushall_is_cancelled_while_it_runs_and_what_has_not_gone_out_never_does() {
+    const RECIPIENTS: usize = 4000;
+    let dir = tempfile::tempdir().unwrap();
+    let provider = Provider::start("127.0.0.1:0", KEY).await.unwrap();
+    let folder = dir.path().join("senders");
+    senders(&folder, &provider);
+    let server = Pusher::serve(&dir.path().join("data"), &["--senders", &folder.to_string_lossy()]).await;
+    let rest = Rest::new(&server.api);
+    recipients(&rest, RECIPIENTS).await;
+    // As many as are sent at once wait for the provider.
+    provider.play([Trick::Hold; 32]);
+    let kept =
+        rest.post("/pusher/sendmail/push", &[("pusher", "m7"), ("data", "{\"subject\":\"a\",\"text\":\"b\"}")]).await;
+    let accepted = rest.post("/pusher/sendmail/pushall", &[("data", MAIL)]).await;
+    assert_eq!((kept.status, accepted.status), (200, 200));
+    until("a full house", async || (provider.requests() >= 32).then_some(())).await;
+    let name: serde_json::Value = serde_json::from_str(&accepted.body).unwrap();
+    let cancelled = rest.post("/pusher/pushall/cancelpush", &[("name", name["name"].as_str().unwrap())]).await;
+    assert_eq!(cancelled.status, 200, "{cancelled:?}");
+    let status = status_of(&rest, &accepted.body).await;
+    assert!(["cancelled", "done"].contains(&status["state"].as_str().unwrap()), "{status}");
+    until_jobs(&server, "pusher:pushall", 0).await;
+    until("an empty queue", async || {
+        provider.release();
+        (jobs(&server, "pusher:sendmail").await == 0).then_some(())
+    })
+    .await;
+    let status = status_of(&rest, &accepted.body).await;
+    let number = |key: &str| status[key].as_u64().unwrap();
+    assert_eq!(number("waiting"), 0, "{status}");
+    assert_eq!(number("delivered") + number("cancelled"), number("submitted"), "{status}");
+    assert!(number("cancelled") > 0, "{status}");
+    // Those that were being sent may have gone out; nobody else.
+    assert!(provider.mails().len() <= 32 + 1, "{}", provider.mails().len());
+    assert!(provider.mails().iter().any(|mail| mail.to == "m7@example.com"), "another message is not touched");
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test]
+async fn pushalls_at_once_take_turns_and_each_reaches_its_own() {
+    const RECIPIENTS: usize = 2200;
+    let dir = tempfile::tempdir().unwrap();
+    let provider = Provider::start("127.0.0.1:0", KEY).await.unwrap();
+    let folder = dir.path().join("senders");
+    senders(&folder, &provider);
+    let server = Pusher::serve(&dir.path().join("data"), &["--senders", &folder.to_string_lossy()]).await;
+    let rest = Rest::new(&server.api);
+    recipients(&rest, RECIPIENTS).await;
+    let mail = |n: usize| format!("{{\"subject\": \"{n}\", \"text\": \"x\"}}");
+    let mut accepted = Vec::new();
+    for n in 0..3 {
+        let reply = rest.post("/pusher/sendmail/pushall", &[("data", &mail(n)), ("tag", "vip")]).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        accepted.push(reply.body);
+    }
+    for func in ["pusher:pushall", "pusher:sendmail"] {
+        until_jobs(&server, func, 0).await;
+    }
+    let expected = RECIPIENTS.div_ceil(3);
+    for body in accepted {
+        let status = status_of(&rest, &body).await;
+        let numbers = ["recipients", "submitted", "delivered", "waiting"].map(|key| status[key].as_u64().unwrap());
+        let expected = expected as u64;
+        assert_eq!((status["state"].as_str(), numbers), (Some("done"), [expected, expected, expected, 0]), "{status}");
+    }
+    assert_eq!(provider.mails().len(), 3 * expected);
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test]
 async fn a_fan_out_is_asked_for_by_page_and_refuses_what_it_cannot_be() {
     let dir = tempfile::tempdir().unwrap();
     let server = Pusher::serve(&dir.path().join("data"), &[]).await;

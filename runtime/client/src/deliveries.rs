@@ -223,7 +223,7 @@ fn post(operation: &str) -> Call {
 /// What a filter says, as lists and batches alike are told it.
 fn words(filter: &DeliveryFilter) -> impl Iterator<Item = (&'static str, String)> {
     let DeliveryFilter { name: _, state, sender, pusher, tag, pushall, since, until, error, due_from: _ } = filter;
-    let time = |millis: &Option<i64>| millis.map(|millis| written(millis));
+    let time = |millis: &Option<i64>| millis.map(written);
     [
         ("state", state.map(|state| state.to_string())),
         ("sender", sender.as_ref().map(ToString::to_string)),
