@@ -145,9 +145,15 @@ async fn what_is_scheduled_is_listed_moved_and_cancelled() {
     post(&rest, "schedule", json!({"name": of(4_102_444_800), "schedat": 0})).await;
     assert_eq!(house.provider.wait_for(1).await[0].subject, "news");
     assert_eq!(post(&rest, "cancel", json!({"name": of(4_102_444_801)})).await["cancelled"], 1);
+    let status = format!("/pusher/pushalls/{}/", all["name"].as_str().unwrap());
+    post(&rest, "schedule", json!({"name": all["name"], "schedat": 4_102_444_805_i64})).await;
+    let pushall = get(&rest, &status).await;
+    assert_eq!(
+        (&pushall["pushall"]["state"], &pushall["pushall"]["dueAt"]),
+        (&json!("accepted"), &json!(4_102_444_805_i64))
+    );
     post(&rest, "cancel", json!({"pushall": all["name"]})).await;
-    let pushall = get(&rest, &format!("/pusher/pushalls/{}/", all["name"].as_str().unwrap())).await;
-    assert_eq!(pushall["pushall"]["state"], "cancelled");
+    assert_eq!(get(&rest, &status).await["pushall"]["state"], "cancelled");
     for func in ["pusher:sendmail", "pusher:pushall"] {
         until_jobs(&server, func, 0).await;
     }

@@ -143,15 +143,19 @@ async fn bind_multipart<F: Bindable>(request: Request, limit: usize) -> Result<F
     Ok(values.bind()?)
 }
 
+/// No form has more fields.
+const MOST_FIELDS: usize = 4;
+
 /// The texts given for the fields of a form.
 struct Values<F> {
-    texts: Vec<Option<String>>,
+    texts: [Option<String>; MOST_FIELDS],
     form: F,
 }
 
 impl<F: Bindable> Values<F> {
     fn new() -> Self {
-        Self { texts: vec![None; F::FIELDS.len()], form: F::default() }
+        const { assert!(F::FIELDS.len() <= MOST_FIELDS) };
+        Self { texts: [const { None }; MOST_FIELDS], form: F::default() }
     }
 
     /// Takes a value, if there is a field of this name and it has none yet.

@@ -15,7 +15,6 @@ use axum::response::Response;
 use pusher_core::{Distribution, Histogram};
 use tower::{Layer, Service};
 
-use crate::limits::BoxFuture;
 use crate::openapi;
 
 /// How long answers take, in microseconds.
@@ -157,17 +156,18 @@ pub(crate) struct Counted<S> {
 
 impl<S> Service<Request> for Counted<S>
 where
-    S: Service<Request, Response = Response, Error = Infallible, Future = BoxFuture<Response, Infallible>>,
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Unpin,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = Answering<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> Answering {
+    fn call(&mut self, request: Request) -> Self::Future {
         let counts = self.counts.clone().map(|counts| Pending {
             operation: counts.0.operation(&request),
             counts,
@@ -178,9 +178,9 @@ where
 }
 
 /// A request that is being answered.
-pub(crate) struct Answering {
+pub(crate) struct Answering<F> {
     counts: Option<Pending>,
-    answer: BoxFuture<Response, Infallible>,
+    answer: F,
 }
 
 struct Pending {
@@ -189,11 +189,14 @@ struct Pending {
     begun: Instant,
 }
 
-impl Future for Answering {
+impl<F> Future for Answering<F>
+where
+    F: Future<Output = Result<Response, Infallible>> + Unpin,
+{
     type Output = Result<Response, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answered = std::task::ready!(self.answer.as_mut().poll(cx));
+        let answered = std::task::ready!(Pin::new(&mut self.answer).poll(cx));
         if let (Some(pending), Ok(response)) = (self.counts.take(), &answered) {
             pending.counts.0.operations[pending.operation].count(response.status(), pending.begun);
         }

@@ -179,7 +179,7 @@ fn service_status(error: &ServiceError) -> StatusCode {
         ServiceError::OverLimit(..) => StatusCode::BAD_REQUEST,
         ServiceError::Search(SearchError::Query(_)) => StatusCode::BAD_REQUEST,
         ServiceError::NoSearch | ServiceError::NoDeliveries => StatusCode::NOT_IMPLEMENTED,
-        ServiceError::FanOutOfPushAll | ServiceError::AllDeliveries | ServiceError::Tags(_) => StatusCode::BAD_REQUEST,
+        ServiceError::FanOutOfPushAll | ServiceError::Tags(_) => StatusCode::BAD_REQUEST,
         ServiceError::Store(StoreError::Full(_))
         | ServiceError::Search(SearchError::Store(StoreError::Full(_)))
         | ServiceError::Queue(QueueError::Full(_)) => StatusCode::INSUFFICIENT_STORAGE,

@@ -17,6 +17,7 @@ mod binding;
 mod bulk;
 mod bulk_line;
 mod counts;
+mod deadline;
 mod deliveries;
 mod error;
 mod form;

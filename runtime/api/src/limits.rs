@@ -1,7 +1,7 @@
 //! What one request, and all requests together, may take.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,8 +12,10 @@ use axum::http::header::{CONTENT_LENGTH, EXPECT};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
+use tokio::sync::OwnedSemaphorePermit;
 use tower::{Layer, Service};
 
+use crate::deadline::{Bounded, Deadlines, TooLate};
 use crate::error::ApiError;
 use crate::gate::Gate;
 
@@ -73,49 +75,71 @@ impl Limits {
 pub(crate) struct Guard {
     gate: Gate,
     body: usize,
-    timeout: Duration,
+    deadlines: Deadlines,
 }
 
 impl Guard {
     pub(crate) fn new(gate: Gate, limits: &Limits) -> Self {
-        Self { gate, body: limits.body, timeout: limits.timeout }
+        Self { gate, body: limits.body, deadlines: Deadlines::new(limits.timeout) }
     }
 
     /// Serves `request` by `inner`, if there is room for it, and not for longer than the time it has.
-    fn serve<S>(&self, inner: &mut S, request: Request) -> BoxFuture<Response, Infallible>
+    fn serve<S>(&self, inner: &mut S, request: Request) -> Guarding<S::Future>
     where
         S: Service<Request, Response = Response, Error = Infallible>,
-        S::Future: Send + 'static,
+        S::Future: Unpin,
     {
         let permit = match self.gate.enter() {
             Ok(permit) => permit,
-            Err(refusal) => return Box::pin(async { Ok(refusal.into_response()) }),
+            Err(refusal) => return Guarding::refused(refusal),
         };
         if target_length(request.uri()) > MAX_TARGET_BYTES {
-            return Box::pin(async { Ok(ApiError::target_too_long(MAX_TARGET_BYTES).into_response()) });
+            return Guarding::refused(ApiError::target_too_long(MAX_TARGET_BYTES));
         }
-        let (timeout, limit) = (self.timeout, self.body);
+        let (timeout, limit) = (self.deadlines.limit(), self.body);
         if declared_length(request.headers()).is_some_and(|length| length > limit) {
-            return Box::pin(async move {
+            return Guarding::Refused(Box::pin(async move {
                 let _permit = permit;
                 if !request.headers().contains_key(EXPECT) {
                     _ = tokio::time::timeout(timeout, drain(&mut request.into_body())).await;
                 }
-                Ok(ApiError::too_large(limit).into_response())
-            });
+                ApiError::too_large(limit).into_response()
+            }));
         }
-        let served = inner.call(request);
-        Box::pin(async move {
-            let _permit = permit;
-            tokio::time::timeout(timeout, served)
-                .await
-                .unwrap_or_else(|_| Ok(ApiError::too_late(timeout).into_response()))
-        })
+        Guarding::Served { served: self.deadlines.bound(inner.call(request)), _permit: permit }
     }
 }
 
-/// What a layer's services answer by.
-pub(crate) type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+/// A request that is being served, or was refused.
+pub(crate) enum Guarding<F> {
+    Refused(Pin<Box<dyn Future<Output = Response> + Send>>),
+    Served { served: Bounded<F>, _permit: OwnedSemaphorePermit },
+}
+
+impl<F> Guarding<F> {
+    fn refused(refusal: ApiError) -> Self {
+        Self::Refused(Box::pin(ready(refusal.into_response())))
+    }
+}
+
+impl<F> Future for Guarding<F>
+where
+    F: Future<Output = Result<Response, Infallible>> + Unpin,
+{
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Refused(refusal) => refusal.as_mut().poll(cx).map(Ok),
+            Self::Served { served, .. } => {
+                let limit = served.limit();
+                Pin::new(served)
+                    .poll(cx)
+                    .map(|answer| answer.unwrap_or_else(|TooLate| Ok(ApiError::too_late(limit).into_response())))
+            }
+        }
+    }
+}
 
 impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
@@ -135,17 +159,17 @@ pub(crate) struct Guarded<S> {
 impl<S> Service<Request> for Guarded<S>
 where
     S: Service<Request, Response = Response, Error = Infallible>,
-    S::Future: Send + 'static,
+    S::Future: Unpin,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = BoxFuture<Response, Infallible>;
+    type Future = Guarding<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> BoxFuture<Response, Infallible> {
+    fn call(&mut self, request: Request) -> Self::Future {
         self.guard.serve(&mut self.inner, request)
     }
 }

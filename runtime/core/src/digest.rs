@@ -15,6 +15,11 @@ pub(crate) fn keyed<M: Mac + KeyInit>(key: &[u8]) -> M {
 
 /// The bytes in hexadecimal `digits`.
 pub(crate) fn hex(bytes: &[u8], digits: &[u8; 16]) -> String {
+    hex_digits(bytes, digits).collect()
+}
+
+/// These digits, one by one.
+pub(crate) fn hex_digits(bytes: &[u8], digits: &[u8; 16]) -> impl Iterator<Item = char> {
     let digit = |nibble: u8| char::from(digits[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    bytes.iter().flat_map(move |byte| [digit(byte >> 4), digit(byte & 15)])
 }

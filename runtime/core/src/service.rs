@@ -49,9 +49,6 @@ pub enum ServiceError {
     /// A message that does not wait cannot be put off.
     #[error("the delivery {0} does not wait: it is being sent, or has ended")]
     NotWaiting(JobName),
-    /// Nothing was said of which deliveries are meant.
-    #[error("say which deliveries: a name, sender, pusher, tag, pushall, error or time")]
-    AllDeliveries,
     /// A request with this idempotency key is being carried out.
     #[error("a request with this Idempotency-Key is being carried out; ask again when it is answered")]
     KeyInProgress,
@@ -276,7 +273,6 @@ impl From<ServiceError> for PushersError {
             | ServiceError::NoSuchDelivery(_)
             | ServiceError::NoSuchPushAll(_)
             | ServiceError::NotWaiting(_)
-            | ServiceError::AllDeliveries
             | ServiceError::KeyReused
             | ServiceError::Tags(_)
             | ServiceError::Queue(QueueError::Refused(_))

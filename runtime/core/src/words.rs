@@ -208,7 +208,7 @@ impl Prefix {
     /// The func whose jobs `sender` serves.
     #[must_use]
     pub fn func(&self, sender: &SenderName) -> FuncName {
-        FuncName(format!("{}{sender}", self.0))
+        FuncName([self.as_str(), sender.as_str()].concat())
     }
 }
 

@@ -25,7 +25,7 @@
 //!
 //! `examples/worker.rs` and `examples/client.rs` are small programs for a server elsewhere.
 //!
-//! //! All of it in one process:
+//! All of it in one process:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -87,6 +87,7 @@ pub mod job;
 mod link;
 pub mod memory;
 pub mod server;
+mod stamp;
 pub mod store;
 pub mod tls;
 pub mod transport;
@@ -102,7 +103,7 @@ pub use memory::MemoryStore;
 pub use server::{
     AuthFile, AuthFileError, Connector, FuncStatus, Handle, Server, ServerOptions, Settings, SubmitError,
 };
-pub use store::{JobOp, JobOpDone, JobStore, JobStoreError, Seq, StoredFunc};
+pub use store::{JobOp, JobOpDone, JobStore, JobStoreError, NewSeq, Seq, StoredFunc};
 pub use tls::{ClientTls, ServerTls, TlsError};
 pub use transport::{Connect, Dialer, Listener};
 pub use worker::{Answer, Handler, Work, WorkError, Worker, WorkerOptions};

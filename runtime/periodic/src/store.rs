@@ -12,6 +12,9 @@ use crate::job::{Job, JobKey};
 /// A job's number in a store: given when the job is put, never given again.
 pub type Seq = u64;
 
+/// A new job's number, and that of the job it replaced.
+pub type NewSeq = (Seq, Option<Seq>);
+
 /// One operation on the stored jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobOp {
@@ -70,7 +73,7 @@ pub enum JobOpDone {
         replaced: Option<Seq>,
     },
     /// For each job, in the same order, its number and that of the job it replaced; `None`: it was left out.
-    PutAll(Vec<Option<(Seq, Option<Seq>)>>),
+    PutAll(Vec<Option<NewSeq>>),
     /// Its number and that of the job it replaced, if there was one ([`JobOp::Replace`]).
     Replaced(Option<(Seq, Seq)>),
     /// The number of the job that was deleted, if there was one ([`JobOp::Remove`], [`JobOp::Finish`], [`JobOp::Discard`]).

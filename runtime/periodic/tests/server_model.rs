@@ -23,14 +23,11 @@ const WORKERS: usize = 3;
 const KEYS: u64 = 40;
 
 /// Reproducible chance.
-struct Chance(u64);
+struct Chance(fastrand::Rng);
 
 impl Chance {
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % limit
+        self.0.u64(..limit)
     }
 }
 
@@ -100,7 +97,7 @@ struct World {
 
 impl World {
     async fn new(seed: u64) -> Self {
-        let mut chance = Chance(seed * 2_654_435_769 + 88_172_645_463_325_252);
+        let mut chance = Chance(fastrand::Rng::with_seed(seed));
         let clock = ManualClock::at(1000);
         // That a job was orphaned is remembered with its place in memory. Where there is little room for places, nobody
         // answers for an orphan.

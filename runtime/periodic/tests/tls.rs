@@ -161,6 +161,53 @@ async fn a_client_without_the_required_certificate_is_told_so() {
     assert_eq!(server.handle().status().await[0].jobs, 1);
 }
 
+/// Asks until it is answered; the files are looked at once a second.
+async fn answered(client: &Client) {
+    let asked = Instant::now();
+    while let Err(error) = client.ping().await {
+        assert!(asked.elapsed() < PATIENCE, "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_without_a_restart_and_open_connections_stay() {
+    let (before, after) = (Authority::new(), Authority::new());
+    let (cert, key) = before.issue("127.0.0.1");
+    let (_server, endpoint) = serve(ServerTls::from_files(&cert, &key, None).unwrap()).await;
+    let open = patient(Dialer::new(endpoint.clone(), before.client()));
+    open.ping().await.unwrap();
+
+    // The certificate comes before its key: until that is there, the one from before is shown.
+    let (renewed, its_key) = after.issue("127.0.0.1");
+    std::fs::copy(renewed, &cert).unwrap();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    patient(Dialer::new(endpoint.clone(), before.client())).ping().await.unwrap();
+    std::fs::copy(its_key, &key).unwrap();
+    answered(&patient(Dialer::new(endpoint.clone(), after.client()))).await;
+    refused(Dialer::new(endpoint, before.client()), SOON).await;
+    open.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn authorities_and_certificates_of_clients_are_renewed_too() {
+    let (servers, before, after) = (Authority::new(), Authority::new(), Authority::new());
+    let clients = servers.path("clients.pem");
+    std::fs::copy(before.ca(), &clients).unwrap();
+    let (_server, endpoint) = serve(servers.server("127.0.0.1", Some(&clients))).await;
+    let (cert, key) = before.issue("worker");
+    let dialer = Dialer::new(endpoint, ClientTls::from_files(Some(&servers.ca()), Some((&cert, &key))).unwrap());
+    patient(dialer.clone()).ping().await.unwrap();
+
+    std::fs::copy(after.ca(), &clients).unwrap();
+    let (renewed, its_key) = after.issue("worker");
+    std::fs::copy(renewed, &cert).unwrap();
+    std::fs::copy(its_key, &key).unwrap();
+    // Both sides look only when there is a new connection, and what they looked at lately may be what was there before.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    answered(&patient(dialer)).await;
+}
+
 #[tokio::test]
 async fn a_plain_client_on_a_tls_port_is_told_what_it_may_be() {
     let authority = Authority::new();

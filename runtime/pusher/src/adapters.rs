@@ -84,13 +84,8 @@ impl Reports for LogReports {
     }
 
     async fn first_attempt(&self, sender: &SenderName, name: &JobName) -> Option<i64> {
-        first_attempt(&self.log.get(name).await.ok()?, sender)
+        first_of(&self.log.get(name).await.ok()?, sender)
     }
-}
-
-/// When the delivery over this sender was tried first.
-fn first_attempt(found: &[Delivery], sender: &SenderName) -> Option<i64> {
-    Some(found.iter().find(|delivery| delivery.sender == *sender)?.attempts.first()?.at)
 }
 
 /// An API server elsewhere, which keeps the delivery log: what a worker's [`Spool`](pusher_worker::Spool) tells.
@@ -114,7 +109,7 @@ impl ReportSink for ApiReports {
     async fn first_attempt(&self, sender: &SenderName, name: &JobName) -> Option<i64> {
         // A message that failed is not to wait for long until a server that is away does not say how old it is.
         let found = timeout(PATIENCE, self.0.delivery(name)).await.ok()?.ok()?;
-        first_attempt(&found, sender)
+        first_of(&found, sender)
     }
 }
 
@@ -131,6 +126,11 @@ impl ApiReports {
             Err(error) => Err(ReportError::Unavailable(error.to_string())),
         }
     }
+}
+
+/// When the message was tried first, of what is known under its name.
+fn first_of(found: &[Delivery], sender: &SenderName) -> Option<i64> {
+    Some(found.iter().find(|delivery| delivery.sender == *sender)?.attempts.first()?.at)
 }
 
 /// How long an API server has to say when a message was tried first; after that its age is not known.

@@ -34,6 +34,7 @@ mod open_files;
 pub mod operator;
 pub mod periodicd;
 mod retention;
+mod seldom;
 pub mod senders;
 pub mod serve;
 pub mod shutdown;

@@ -27,6 +27,7 @@ mod keys;
 mod nonces;
 
 use std::fmt;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -39,7 +40,7 @@ use tower::{Layer, Service};
 use self::keys::Keys;
 pub use self::keys::{KeyError, KeyPair, Scope, Scopes};
 use self::nonces::Nonces;
-use crate::limits::{BoxFuture, Limits};
+use crate::limits::Limits;
 
 /// Nonces remembered at once, unless told otherwise: 1,666 requests a second, in some 50 MB.
 pub const DEFAULT_NONCES: usize = 1_000_000;
@@ -163,6 +164,9 @@ impl<S> Layer<S> for Auth {
         Authenticated { auth: Arc::new(self.clone()), inner }
     }
 }
+
+/// What the service answers by.
+type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
 /// A service behind [`Auth`].
 #[derive(Debug, Clone)]

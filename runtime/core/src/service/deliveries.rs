@@ -95,7 +95,9 @@ impl Service {
         Ok(changed)
     }
 
-    async fn act(&self, act: Act, page: Vec<Delivery>) -> Result<(), ServiceError> {
+    /// How many were changed: a dead letter whose data is not kept cannot be redriven.
+    async fn act(&self, act: Act, page: Vec<Delivery>) -> Result<u64, ServiceError> {
+        let mut count = page.len() as u64;
         match act {
             Act::Redrive => {
                 let mut letters = Vec::with_capacity(page.len());
@@ -103,17 +105,19 @@ impl Service {
                     let kept = self.log()?.get(&found.name).await?;
                     letters.extend(kept.into_iter().filter(|kept| kept.sender == found.sender && kept.data.is_some()));
                 }
-                self.redrive_letters(letters).await
+                count = letters.len() as u64;
+                self.redrive_letters(letters).await?;
             }
-            Act::Cancel => self.remove(page.into_iter().map(|found| (found.sender, found.name)).collect()).await,
+            Act::Cancel => self.remove(page.into_iter().map(|found| (found.sender, found.name)).collect()).await?,
             Act::Forget => {
                 let forgotten = page.into_iter().map(|found| {
                     let Delivery { sender, name, .. } = found;
                     DeliveryEvent::Deleted { sender, name }
                 });
-                Ok(self.log()?.note(Vec::new(), forgotten.collect()).await?)
+                self.log()?.note(Vec::new(), forgotten.collect()).await?;
             }
         }
+        Ok(count)
     }
 
     async fn redrive_letters(&self, letters: Vec<Delivery>) -> Result<(), ServiceError> {
@@ -188,10 +192,8 @@ impl Service {
                 return Ok(());
             }
             let page = log.list(filter, after, left.min(AT_ONCE)).await?;
-            let found = page.deliveries.len() as u64;
-            if found > 0 {
-                self.act(act, page.deliveries).await?;
-                changed.count += found;
+            if !page.deliveries.is_empty() {
+                changed.count += self.act(act, page.deliveries).await?;
             }
             after = page.next;
             if after.is_none() {
@@ -226,12 +228,17 @@ impl Service {
         if !self.queue.replace(NewJob { key, workload: workload.clone(), sched_at }).await? {
             return Err(ServiceError::NotWaiting(name));
         }
+        let (mut notes, mut events) = (Vec::new(), Vec::new());
+        if sender == pushall_sender()
+            && let Some(PushAll { name, sender, tag, .. }) = self.log()?.pushall(&name).await?
+        {
+            notes.push(Note::PushAll { name, sender, tag, due_at: sched_at });
+        }
         if !self.queue.keeps_notes() {
             let data = Some(workload);
-            let moved = DeliveryEvent::Accepted { sender, name, due_at: sched_at, pushall, tag, data };
-            self.log()?.note(Vec::new(), vec![moved]).await?;
+            events.push(DeliveryEvent::Accepted { sender, name, due_at: sched_at, pushall, tag, data });
         }
-        Ok(())
+        if notes.is_empty() && events.is_empty() { Ok(()) } else { Ok(self.log()?.note(notes, events).await?) }
     }
 
     /// The last pushall of this name.

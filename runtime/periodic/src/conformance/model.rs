@@ -16,15 +16,12 @@ const NAMES: u64 = 60;
 /// Operations in a batch, at most.
 const BATCH: u64 = 100;
 
-/// Numbers that only look random (SplitMix64), so that a failure repeats.
-struct Numbers(u64);
+/// Random numbers of one seed, so that a failure repeats.
+struct Numbers(fastrand::Rng);
 
 impl Numbers {
     fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % end
+        self.0.u64(..end)
     }
 
     /// Times that are often equal, now and then far away.
@@ -159,7 +156,7 @@ fn some_job(numbers: &mut Numbers) -> Job {
 }
 
 pub(super) async fn does_what_the_model_does(site: &impl Site) {
-    let mut numbers = Numbers(42);
+    let mut numbers = Numbers(fastrand::Rng::with_seed(42));
     let mut model = Model::default();
     let mut store = site.open().await;
     let mut ops_done = 0;

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use subtle::ConstantTimeEq;
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::scheduler::Message;
+use crate::stamp::{Stamp, stamp};
 use crate::wire::MAX_NAME;
 
 /// How often the file is looked at.
@@ -131,16 +132,12 @@ pub struct AuthFile {
     pub(super) identities: Identities,
 }
 
-/// What tells one version of the file from another.
-type Stamp = (SystemTime, u64);
-
 impl AuthFile {
     /// Reads the file. Blocks for as long as that takes.
     ///
     /// # Errors
     /// It cannot be read, or a line is not as it should be.
     pub fn read(path: &Path) -> Result<Self, AuthFileError> {
-        // Before the text: what is written in between is then seen as a change.
         let stamp = stamp(path);
         let text = std::fs::read_to_string(path)
             .map_err(|source| AuthFileError::Unreadable { path: path.to_owned(), source })?;
@@ -182,11 +179,6 @@ impl AuthFile {
             }
         }
     }
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let found = std::fs::metadata(path).ok()?;
-    Some((found.modified().ok()?, found.len()))
 }
 
 #[cfg(test)]

@@ -64,20 +64,14 @@ impl Handle {
     /// counts as taken. Jobs submitted at once share a commit. Cancelling it takes back nothing. The bytes of a job are
     /// kept as they are given: parts of a large buffer are better copied before ([`Job::compact`]).
     pub async fn submit(&self, jobs: Vec<Job>) -> Vec<Result<(), SubmitError>> {
+        if jobs.iter().all(|job| self.check(job).is_ok()) {
+            return self.submit_good(jobs).await;
+        }
         let mut results: Vec<_> = jobs.iter().map(|job| self.check(job)).collect();
-        let good: Vec<_> =
-            jobs.into_iter().zip(&results).filter(|(_, checked)| checked.is_ok()).map(|(job, _)| job).collect();
-        if good.is_empty() {
-            return results;
-        }
-        let (reply, answer) = oneshot::channel();
-        let mut answers = match self.shared.scheduler.send(Message::Submit { jobs: good, reply }).await {
-            Ok(()) => answer.await.unwrap_or_default(),
-            Err(_) => Vec::new(),
-        }
-        .into_iter();
-        for result in results.iter_mut().filter(|result| result.is_ok()) {
-            *result = answers.next().unwrap_or(Err(SubmitError::Stopped));
+        let good = jobs.into_iter().zip(&results).filter(|(_, checked)| checked.is_ok()).map(|(job, _)| job).collect();
+        let answers = self.submit_good(good).await;
+        for (result, answer) in results.iter_mut().filter(|result| result.is_ok()).zip(answers) {
+            *result = answer;
         }
         results
     }
@@ -109,6 +103,20 @@ impl Handle {
             Ok(()) => answer.await.ok().and_then(|mut replaced| replaced.pop()).unwrap_or(Err(SubmitError::Stopped)),
             Err(_) => Err(SubmitError::Stopped),
         }
+    }
+
+    async fn submit_good(&self, jobs: Vec<Job>) -> Vec<Result<(), SubmitError>> {
+        let asked = jobs.len();
+        if asked == 0 {
+            return Vec::new();
+        }
+        let (reply, answer) = oneshot::channel();
+        if self.shared.scheduler.send(Message::Submit { jobs, reply }).await.is_ok()
+            && let Ok(results) = answer.await
+        {
+            return results;
+        }
+        vec![Err(SubmitError::Stopped); asked]
     }
 
     fn check(&self, job: &Job) -> Result<(), SubmitError> {

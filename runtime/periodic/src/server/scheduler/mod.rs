@@ -75,6 +75,8 @@ pub(super) type ConnId = u64;
 const MAX_UNDER_WAY: usize = 16 << 10;
 /// Messages handled in one turn, at most.
 const TURN: usize = 256;
+/// How late the alarm may ring: the second is told by milliseconds.
+const ALARM_LATE: Duration = Duration::from_millis(1);
 
 /// What the scheduler is asked.
 #[derive(Debug)]
@@ -255,17 +257,32 @@ impl Scheduler {
         let mut applied = Vec::new();
         let mut read = Vec::new();
         let mut open = true;
+        let mut alarm = std::pin::pin!(tokio::time::sleep_until(self.next_wake()));
         self.flush();
         while open || !self.under_way.is_empty() || self.loads > 0 || !self.loading.is_empty() {
             let wake = self.next_wake();
+            // Left as it is if it rings in time: to set it anew costs more than a turn too many.
+            if alarm.is_elapsed() || wake + ALARM_LATE < alarm.deadline() {
+                alarm.as_mut().reset(wake);
+            }
             tokio::select! {
                 () = self.pump.next(&mut applied) => {}
                 _ = loaded.recv_many(&mut read, TURN) => {}
                 received = intake.recv_many(&mut messages, TURN), if open && self.has_room() => {
                     open = received > 0;
                 }
-                () = tokio::time::sleep_until(wake) => {}
+                () = alarm.as_mut() => {}
                 () = std::future::ready(()), if self.may_load() => {}
+            }
+            if open && !messages.is_empty() {
+                // One message wakes this task before those run who are about to send the next: they are let go first, so
+                // that what comes together is handled in one turn and given to the store at once.
+                tokio::task::yield_now().await;
+                while messages.len() < TURN
+                    && let Ok(message) = intake.try_recv()
+                {
+                    messages.push(message);
+                }
             }
             let new_second = self.begin_turn();
             for results in applied.drain(..) {

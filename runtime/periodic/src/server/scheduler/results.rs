@@ -9,7 +9,7 @@ use super::life::{After, NotedReply, Reply};
 use super::waiters::Ended;
 use crate::job::{Job, JobKey};
 use crate::server::SubmitError;
-use crate::store::{JobOpDone, JobStoreError, Seq};
+use crate::store::{JobOpDone, JobStoreError, NewSeq, Seq};
 use crate::wire::Command;
 
 impl Scheduler {
@@ -72,7 +72,7 @@ impl Scheduler {
         }
     }
 
-    fn put_done(&mut self, job: Job, reply: Reply, put: Result<(Seq, Option<Seq>), JobStoreError>) {
+    fn put_done(&mut self, job: Job, reply: Reply, put: Result<NewSeq, JobStoreError>) {
         let key = job.key.clone();
         if let Ok((seq, replaced)) = put {
             self.put_in(job, seq, replaced);
@@ -86,12 +86,7 @@ impl Scheduler {
         self.reply(reply, put.map(|_| true));
     }
 
-    fn all_put(
-        &mut self,
-        jobs: Vec<Job>,
-        reply: NotedReply,
-        put: Result<Vec<Option<(Seq, Option<Seq>)>>, JobStoreError>,
-    ) {
+    fn all_put(&mut self, jobs: Vec<Job>, reply: NotedReply, put: Result<Vec<Option<NewSeq>>, JobStoreError>) {
         let result = put.as_ref().map(drop).map_err(|error| SubmitError::from(error.clone()));
         let mut put = put.unwrap_or_default().into_iter();
         for job in jobs {
@@ -198,7 +193,7 @@ impl Scheduler {
     }
 }
 
-fn put(done: JobOpDone) -> Result<(Seq, Option<Seq>), JobStoreError> {
+fn put(done: JobOpDone) -> Result<NewSeq, JobStoreError> {
     match done {
         JobOpDone::Put { seq, replaced } => Ok((seq, replaced)),
         other => Err(nonsense(&other)),

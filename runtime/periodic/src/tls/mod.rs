@@ -1,7 +1,9 @@
 //! TLS for `tls://` endpoints: certificates from PEM files, and what its failures mean.
 //!
-//! Files are read once, when a [`ServerTls`] or [`ClientTls`] is made: a renewed certificate takes a restart. TLS 1.2 and
-//! 1.3 are spoken. Keys may be PKCS#8, PKCS#1 or SEC1, without a password.
+//! Files are read when a [`ServerTls`] or [`ClientTls`] is made, and again when they have changed: see [`renewed`]. TLS 1.2
+//! and 1.3 are spoken. Keys may be PKCS#8, PKCS#1 or SEC1, without a password.
+
+mod renewed;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use self::renewed::Renewed;
 use crate::transport::Stream;
 
 /// How long a server waits for a client's part of the handshake, unless told.
@@ -70,9 +73,13 @@ pub enum TlsError {
 }
 
 /// What a listener shows its clients, and what it wants of them. Cheap to clone.
+///
+/// Its files are looked at when a client connects, at most once a second: a renewed certificate is shown from then on, and
+/// connections that are open stay as they are. Files that cannot be used, as while they are being written, are passed
+/// over with a warning.
 #[derive(Debug, Clone)]
 pub struct ServerTls {
-    config: Arc<ServerConfig>,
+    config: Renewed<ServerConfig>,
     handshake: Duration,
 }
 
@@ -83,19 +90,10 @@ impl ServerTls {
     /// # Errors
     /// See [`TlsError`].
     pub fn from_files(cert: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Self, TlsError> {
-        let provider = provider();
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(setup)?;
-        let builder = match client_ca {
-            Some(path) => {
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider);
-                builder.with_client_cert_verifier(verifier.build().map_err(setup)?)
-            }
-            None => builder.with_no_client_auth(),
-        };
-        let config = builder.with_single_cert(certificates(cert)?, private_key(key)?).map_err(pair(cert, key))?;
-        Ok(Self { config: Arc::new(config), handshake: SERVER_HANDSHAKE })
+        let (cert, key, client_ca) = (cert.to_owned(), key.to_owned(), client_ca.map(Path::to_owned));
+        let files = [&cert, &key].into_iter().chain(&client_ca).cloned().collect();
+        let config = Renewed::new(files, move || server_config(&cert, &key, client_ca.as_deref()))?;
+        Ok(Self { config, handshake: SERVER_HANDSHAKE })
     }
 
     /// How long a client may take for the handshake. Default 10 s.
@@ -106,7 +104,7 @@ impl ServerTls {
 
     /// The server's part of the handshake.
     pub(crate) async fn accept(self, stream: TcpStream) -> io::Result<Box<dyn Stream>> {
-        let handshake = TlsAcceptor::from(self.config).accept(stream).into_fallible();
+        let handshake = TlsAcceptor::from(self.config.now().await).accept(stream).into_fallible();
         match timeout(self.handshake, handshake).await.map_err(io::Error::from)? {
             Ok(stream) => Ok(Box::new(stream)),
             Err((error, mut stream)) => {
@@ -123,9 +121,10 @@ impl ServerTls {
     }
 }
 
-/// Whom a client trusts, and what it shows servers that want to know. Cheap to clone.
+/// Whom a client trusts, and what it shows servers that want to know. Cheap to clone. Its files are looked at when it
+/// connects, as those of [`ServerTls`] are.
 #[derive(Debug, Clone)]
-pub struct ClientTls(Arc<ClientConfig>);
+pub struct ClientTls(Renewed<ClientConfig>);
 
 impl ClientTls {
     /// Trusts the authorities in the file `ca`; without it, the system's. With `identity`, shows the certificate in the
@@ -134,26 +133,17 @@ impl ClientTls {
     /// # Errors
     /// See [`TlsError`].
     pub fn from_files(ca: Option<&Path>, identity: Option<(&Path, &Path)>) -> Result<Self, TlsError> {
-        let builder =
-            ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(setup)?;
-        let builder = match ca {
-            Some(path) => builder.with_root_certificates(roots(path)?),
-            None => builder.with_platform_verifier().map_err(|error| TlsError::System(error.to_string()))?,
-        };
-        let config = match identity {
-            Some((cert, key)) => {
-                builder.with_client_auth_cert(certificates(cert)?, private_key(key)?).map_err(pair(cert, key))?
-            }
-            None => builder.with_no_client_auth(),
-        };
-        Ok(Self(Arc::new(config)))
+        let ca = ca.map(Path::to_owned);
+        let identity = identity.map(|(cert, key)| (cert.to_owned(), key.to_owned()));
+        let files = ca.iter().chain(identity.iter().flat_map(|(cert, key)| [cert, key])).cloned().collect();
+        Ok(Self(Renewed::new(files, move || client_config(ca.as_deref(), identity.as_ref()))?))
     }
 
     /// The client's part of the handshake with a server of this name.
     pub(crate) async fn connect(self, host: &str, stream: TcpStream) -> io::Result<Box<dyn Stream>> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| io::Error::other(format!("{host:?} is no name that a certificate can have")))?;
-        match timeout(CLIENT_HANDSHAKE, TlsConnector::from(self.0).connect(name, stream)).await {
+        match timeout(CLIENT_HANDSHAKE, TlsConnector::from(self.0.now().await).connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
             Ok(Err(error)) => Err(explain(error)),
             Err(_) => Err(io::Error::new(
@@ -161,6 +151,36 @@ impl ClientTls {
                 format!("it did not answer the TLS handshake within {CLIENT_HANDSHAKE:?}: is TLS on at that port?"),
             )),
         }
+    }
+}
+
+fn server_config(cert: &Path, key: &Path, client_ca: Option<&Path>) -> Result<ServerConfig, TlsError> {
+    let provider = provider();
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(setup)?;
+    let builder = match client_ca {
+        Some(path) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider);
+            builder.with_client_cert_verifier(verifier.build().map_err(setup)?)
+        }
+        None => builder.with_no_client_auth(),
+    };
+    builder.with_single_cert(certificates(cert)?, private_key(key)?).map_err(pair(cert, key))
+}
+
+fn client_config(ca: Option<&Path>, identity: Option<&(PathBuf, PathBuf)>) -> Result<ClientConfig, TlsError> {
+    let builder =
+        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(setup)?;
+    let builder = match ca {
+        Some(path) => builder.with_root_certificates(roots(path)?),
+        None => builder.with_platform_verifier().map_err(|error| TlsError::System(error.to_string()))?,
+    };
+    match identity {
+        Some((cert, key)) => {
+            builder.with_client_auth_cert(certificates(cert)?, private_key(key)?).map_err(pair(cert, key))
+        }
+        None => Ok(builder.with_no_client_auth()),
     }
 }
 
