@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use pusher_tests::build;
 use pusher_tests::process::Pusher;
 use pusher_tests::provider::{Provider, Trick};
 use pusher_tests::rest::Rest;
@@ -27,8 +26,7 @@ impl House {
         let provider = Provider::start("127.0.0.1:0", KEY).await.unwrap();
         let folder = dir.path().join("senders");
         senders::sendmail(&folder, &provider.url(), KEY).unwrap();
-        let manifest = std::fs::read_to_string(build::root().join("senders-wasm/pushall/pushall.toml")).unwrap();
-        senders::write(&folder, "pushall", "pushall.wasm", &manifest).unwrap();
+        senders::pushall(&folder).unwrap();
         Self { dir, provider }
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pusher_tests::build;
 use pusher_tests::process::Pusher;
 use pusher_tests::provider::{Provider, Trick};
 use pusher_tests::rest::Rest;
@@ -18,8 +17,47 @@ const MAIL: &str = r#"{"subject": "news", "text": "x"}"#;
 /// `sendmail`, and `pushall` as it is shipped.
 fn senders(folder: &Path, provider: &Provider) {
     senders::sendmail(folder, &provider.url(), KEY).unwrap();
-    let manifest = std::fs::read_to_string(build::root().join("senders-wasm/pushall/pushall.toml")).unwrap();
-    senders::write(folder, "pushall", "pushall.wasm", &manifest).unwrap();
+    senders::pushall(folder).unwrap();
+}
+
+/// A server that sends mail by itself, and its provider.
+struct House {
+    provider: Provider,
+    server: Pusher,
+    rest: Rest,
+    _dir: tempfile::TempDir,
+}
+
+impl House {
+    /// With so many [`recipients`].
+    async fn with(count: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let provider = Provider::start("127.0.0.1:0", KEY).await.unwrap();
+        let folder = dir.path().join("senders");
+        senders(&folder, &provider);
+        let server = Pusher::serve(&dir.path().join("data"), &["--senders", &folder.to_string_lossy()]).await;
+        let rest = Rest::new(&server.api);
+        recipients(&rest, count).await;
+        Self { provider, server, rest, _dir: dir }
+    }
+
+    /// Pushes to all and says what that was answered.
+    async fn pushall(&self, data: &str, tag: &str) -> String {
+        let reply = self.rest.post("/pusher/sendmail/pushall", &[("data", data), ("tag", tag)]).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.body
+    }
+
+    /// Waits until everybody has been pushed to and everything is delivered.
+    async fn all_delivered(&self) {
+        for func in ["pusher:pushall", "pusher:sendmail"] {
+            until_jobs(&self.server, func, 0).await;
+        }
+    }
+
+    async fn stop(self) {
+        assert!(self.server.stop().await.success());
+    }
 }
 
 /// So many with `sendmail`, of whom every third is `vip`, and as many `vip` who have another sender.
@@ -51,34 +89,26 @@ fn addresses(numbers: impl Iterator<Item = usize>) -> BTreeMap<String, usize> {
 #[tokio::test]
 async fn a_pushall_reaches_each_who_has_the_sender_and_the_tag_once() {
     const RECIPIENTS: usize = 1300;
-    let dir = tempfile::tempdir().unwrap();
-    let provider = Provider::start("127.0.0.1:0", KEY).await.unwrap();
-    let folder = dir.path().join("senders");
-    senders(&folder, &provider);
-    let server = Pusher::serve(&dir.path().join("data"), &["--senders", &folder.to_string_lossy()]).await;
-    let rest = Rest::new(&server.api);
-    recipients(&rest, RECIPIENTS).await;
+    let house = House::with(RECIPIENTS).await;
+    let House { provider, .. } = &house;
     let pushall = async |tag: &str| {
-        let reply = rest.post("/pusher/sendmail/pushall", &[("data", MAIL), ("tag", tag)]).await;
-        assert_eq!(reply.status, 200, "{reply:?}");
-        for func in ["pusher:pushall", "pusher:sendmail"] {
-            until_jobs(&server, func, 0).await;
-        }
+        house.pushall(MAIL, tag).await;
+        house.all_delivered().await;
     };
     pushall("").await;
-    assert_eq!(counts(&provider), addresses(0..RECIPIENTS));
+    assert_eq!(counts(provider), addresses(0..RECIPIENTS));
     pushall("vip").await;
     let twice = |(address, count): (String, usize)| (address, count + 1);
     let mut expected = addresses(0..RECIPIENTS);
     expected.extend(addresses((0..RECIPIENTS).step_by(3)).into_iter().map(twice));
-    assert_eq!(counts(&provider), expected);
+    assert_eq!(counts(provider), expected);
     // One that is over can be asked for again, and is another one.
     pushall("").await;
     let expected = expected.into_iter().map(twice).collect();
-    assert_eq!(counts(&provider), expected);
+    assert_eq!(counts(provider), expected);
     pushall("nobody").await;
-    assert_eq!(counts(&provider), expected);
-    assert!(server.stop().await.success());
+    assert_eq!(counts(provider), expected);
+    house.stop().await;
 }
 
 #[tokio::test]
@@ -120,13 +150,8 @@ async fn a_fan_out_goes_on_where_it_was_when_worker_and_server_are_killed() {
 
 #[tokio::test]
 async fn a_pushall_is_for_those_on_whom_an_expression_of_tags_holds() {
-    let dir = tempfile::tempdir().unwrap();
-    let provider = Provider::start("127.0.0.1:0", KEY).await.unwrap();
-    let folder = dir.path().join("senders");
-    senders(&folder, &provider);
-    let server = Pusher::serve(&dir.path().join("data"), &["--senders", &folder.to_string_lossy()]).await;
-    let rest = Rest::new(&server.api);
-    recipients(&rest, 12).await;
+    let house = House::with(12).await;
+    let House { provider, rest, .. } = &house;
     for n in [0, 1, 2] {
         assert_eq!(rest.post(&format!("/pusher/pushers/m{n}/new%20york/"), &[]).await.status, 200);
     }
@@ -137,13 +162,10 @@ async fn a_pushall_is_for_those_on_whom_an_expression_of_tags_holds() {
         ("vip AND nobody", vec![]),
     ] {
         let mail = format!("{{\"subject\": \"to {}\", \"text\": \"x\"}}", tag.replace('"', ""));
-        let before = counts(&provider);
-        let reply = rest.post("/pusher/sendmail/pushall", &[("data", &mail), ("tag", tag)]).await;
-        assert_eq!(reply.status, 200, "{reply:?}");
-        for func in ["pusher:pushall", "pusher:sendmail"] {
-            until_jobs(&server, func, 0).await;
-        }
-        let mut after = counts(&provider);
+        let before = counts(provider);
+        house.pushall(&mail, tag).await;
+        house.all_delivered().await;
+        let mut after = counts(provider);
         for (address, count) in before {
             *after.entry(address).or_default() -= count;
         }
@@ -152,7 +174,7 @@ async fn a_pushall_is_for_those_on_whom_an_expression_of_tags_holds() {
     }
     let wrong = rest.post("/pusher/sendmail/pushall", &[("data", MAIL), ("tag", "vip AND")]).await;
     assert!(wrong.status == 400 && wrong.body.contains("at character 8"), "{wrong:?}");
-    assert!(server.stop().await.success());
+    house.stop().await;
 }
 
 /// What `GET /pusher/pushalls/NAME/` says.
@@ -167,32 +189,27 @@ async fn status_of(rest: &Rest, accepted: &str) -> serde_json::Value {
 #[tokio::test]
 async fn a_pushall_is_cancelled_while_it_runs_and_what_has_not_gone_out_never_does() {
     const RECIPIENTS: usize = 4000;
-    let dir = tempfile::tempdir().unwrap();
-    let provider = Provider::start("127.0.0.1:0", KEY).await.unwrap();
-    let folder = dir.path().join("senders");
-    senders(&folder, &provider);
-    let server = Pusher::serve(&dir.path().join("data"), &["--senders", &folder.to_string_lossy()]).await;
-    let rest = Rest::new(&server.api);
-    recipients(&rest, RECIPIENTS).await;
+    let house = House::with(RECIPIENTS).await;
+    let House { provider, server, rest, .. } = &house;
     // As many as are sent at once wait for the provider.
     provider.play([Trick::Hold; 32]);
     let kept =
         rest.post("/pusher/sendmail/push", &[("pusher", "m7"), ("data", "{\"subject\":\"a\",\"text\":\"b\"}")]).await;
-    let accepted = rest.post("/pusher/sendmail/pushall", &[("data", MAIL)]).await;
-    assert_eq!((kept.status, accepted.status), (200, 200));
+    let accepted = house.pushall(MAIL, "").await;
+    assert_eq!(kept.status, 200);
     until("a full house", async || (provider.requests() >= 32).then_some(())).await;
-    let name: serde_json::Value = serde_json::from_str(&accepted.body).unwrap();
+    let name: serde_json::Value = serde_json::from_str(&accepted).unwrap();
     let cancelled = rest.post("/pusher/pushall/cancelpush", &[("name", name["name"].as_str().unwrap())]).await;
     assert_eq!(cancelled.status, 200, "{cancelled:?}");
-    let status = status_of(&rest, &accepted.body).await;
+    let status = status_of(rest, &accepted).await;
     assert!(["cancelled", "done"].contains(&status["state"].as_str().unwrap()), "{status}");
-    until_jobs(&server, "pusher:pushall", 0).await;
+    until_jobs(server, "pusher:pushall", 0).await;
     until("an empty queue", async || {
         provider.release();
-        (jobs(&server, "pusher:sendmail").await == 0).then_some(())
+        (jobs(server, "pusher:sendmail").await == 0).then_some(())
     })
     .await;
-    let status = status_of(&rest, &accepted.body).await;
+    let status = status_of(rest, &accepted).await;
     let number = |key: &str| status[key].as_u64().unwrap();
     assert_eq!(number("waiting"), 0, "{status}");
     assert_eq!(number("delivered") + number("cancelled"), number("submitted"), "{status}");
@@ -200,38 +217,29 @@ async fn a_pushall_is_cancelled_while_it_runs_and_what_has_not_gone_out_never_do
     // Those that were being sent may have gone out; nobody else.
     assert!(provider.mails().len() <= 32 + 1, "{}", provider.mails().len());
     assert!(provider.mails().iter().any(|mail| mail.to == "m7@example.com"), "another message is not touched");
-    assert!(server.stop().await.success());
+    house.stop().await;
 }
 
 #[tokio::test]
 async fn pushalls_at_once_take_turns_and_each_reaches_its_own() {
     const RECIPIENTS: usize = 2200;
-    let dir = tempfile::tempdir().unwrap();
-    let provider = Provider::start("127.0.0.1:0", KEY).await.unwrap();
-    let folder = dir.path().join("senders");
-    senders(&folder, &provider);
-    let server = Pusher::serve(&dir.path().join("data"), &["--senders", &folder.to_string_lossy()]).await;
-    let rest = Rest::new(&server.api);
-    recipients(&rest, RECIPIENTS).await;
+    let house = House::with(RECIPIENTS).await;
+    let House { provider, rest, .. } = &house;
     let mail = |n: usize| format!("{{\"subject\": \"{n}\", \"text\": \"x\"}}");
     let mut accepted = Vec::new();
     for n in 0..3 {
-        let reply = rest.post("/pusher/sendmail/pushall", &[("data", &mail(n)), ("tag", "vip")]).await;
-        assert_eq!(reply.status, 200, "{reply:?}");
-        accepted.push(reply.body);
+        accepted.push(house.pushall(&mail(n), "vip").await);
     }
-    for func in ["pusher:pushall", "pusher:sendmail"] {
-        until_jobs(&server, func, 0).await;
-    }
+    house.all_delivered().await;
     let expected = RECIPIENTS.div_ceil(3);
     for body in accepted {
-        let status = status_of(&rest, &body).await;
+        let status = status_of(rest, &body).await;
         let numbers = ["recipients", "submitted", "delivered", "waiting"].map(|key| status[key].as_u64().unwrap());
         let expected = expected as u64;
         assert_eq!((status["state"].as_str(), numbers), (Some("done"), [expected, expected, expected, 0]), "{status}");
     }
     assert_eq!(provider.mails().len(), 3 * expected);
-    assert!(server.stop().await.success());
+    house.stop().await;
 }
 
 #[tokio::test]

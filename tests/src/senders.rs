@@ -39,3 +39,12 @@ pub fn write(dir: &Path, name: &str, component: &str, manifest: &str) -> io::Res
     std::fs::copy(build::components().join(component), dir.join(component))?;
     std::fs::write(dir.join(format!("{name}.toml")), manifest)
 }
+
+/// `pushall` as it is shipped.
+///
+/// # Errors
+/// If its manifest cannot be read, or the directory cannot be written.
+pub fn pushall(dir: &Path) -> io::Result<()> {
+    let manifest = std::fs::read_to_string(build::root().join("senders-wasm/pushall/pushall.toml"))?;
+    write(dir, "pushall", "pushall.wasm", &manifest)
+}

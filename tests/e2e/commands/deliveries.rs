@@ -1,6 +1,5 @@
 //! `pusher deliveries …`, `pusher pushalls …` and `pusher pushall --wait`, against a server with real senders.
 
-use pusher_tests::build;
 use pusher_tests::command::{Ended, run};
 use pusher_tests::process::Pusher;
 use pusher_tests::provider::{Provider, Trick};
@@ -27,8 +26,7 @@ impl Post {
         let provider = Provider::start("127.0.0.1:0", KEY).await.unwrap();
         let folder = dir.path().join("senders");
         senders::sendmail(&folder, &provider.url(), KEY).unwrap();
-        let manifest = std::fs::read_to_string(build::root().join("senders-wasm/pushall/pushall.toml")).unwrap();
-        senders::write(&folder, "pushall", "pushall.wasm", &manifest).unwrap();
+        senders::pushall(&folder).unwrap();
         let server = Pusher::serve(&dir.path().join("data"), &["--senders", &folder.to_string_lossy()]).await;
         Self { _dir: dir, provider, server }
     }
