@@ -45,7 +45,15 @@ impl Ended {
 #[must_use]
 pub fn command<A: AsRef<OsStr>>(args: &[A]) -> Command {
     let mut command = Command::new(build::pusher());
-    command.args(args).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A worker's reports would lie where the tests run.
+    let spool = build::root().join(format!("target/spool/{}", std::process::id()));
+    command
+        .args(args)
+        .env_clear()
+        .env("PUSHER_SPOOL", spool)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command.kill_on_drop(true);
     command
 }
