@@ -73,6 +73,7 @@ pub use directory::{LoadReport, SenderDirectory};
 pub use file::SenderFile;
 pub use inspect::{Binary, Import, Inspection, Start};
 pub use manifest::{Manifest, ManifestError};
+pub use redact::secret_forms;
 pub use rehearse::Rehearsal;
 pub use sandbox::{Deps, Env, Sandbox, SandboxConfig, SandboxError};
 pub use sender::Usage;

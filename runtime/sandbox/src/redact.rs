@@ -4,14 +4,16 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::manifest::Manifest;
+use url::form_urlencoded;
+
+use crate::manifest::{HeaderSource, Manifest, basic_credentials};
 
 /// A shorter secret is none, and would be found in everything.
 const MIN_SECRET: usize = 4;
 /// What stands in a secret's place.
 const REDACTED: &str = "[redacted]";
 
-/// The values of one manifest's `[secrets]`.
+/// The values of one manifest's `[secrets]`, in every form in which they are sent.
 pub(crate) struct Redactor {
     /// Longest first, because one may be a part of another.
     secrets: Vec<String>,
@@ -26,9 +28,23 @@ impl fmt::Debug for Redactor {
 impl Redactor {
     /// Of the secrets that can be had. Whoever needs one that cannot says so.
     pub(crate) fn of(manifest: &Manifest, dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Self {
-        let resolved = manifest.secrets.iter().filter_map(|(key, secret)| secret.resolve(key, dir, env).ok());
-        let mut secrets: Vec<_> = resolved.filter(|secret| secret.len() >= MIN_SECRET).collect();
+        let mut secrets = Vec::new();
+        for (key, secret) in &manifest.secrets {
+            let Ok(value) = secret.resolve(key, dir, env) else { continue };
+            if value.len() < MIN_SECRET {
+                continue;
+            }
+            for (_, header) in manifest.http.headers.iter() {
+                if let HeaderSource::Basic { user, secret } = &header.source
+                    && secret == key
+                {
+                    secrets.push(basic_credentials(user, &value));
+                }
+            }
+            secrets.extend(secret_forms(&value));
+        }
         secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.dedup();
         Self { secrets }
     }
 
@@ -41,6 +57,28 @@ impl Redactor {
         }
         text
     }
+}
+
+/// A secret as it is, in a form, in a URL, and in JSON: how it may stand in what is sent and answered.
+#[must_use]
+pub fn secret_forms(value: &str) -> Vec<String> {
+    let form: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let url = form.replace('+', "%20");
+    let json = serde_json::Value::from(value).to_string();
+    let mut forms = vec![value.to_owned(), lower(&form), lower(&url), form, url, json[1..json.len() - 1].to_owned()];
+    forms.sort();
+    forms.dedup();
+    forms
+}
+
+/// The same with the digits of `%2F` in lower case, as some write them.
+fn lower(encoded: &str) -> String {
+    let mut left = 0;
+    let lower = |c: char| {
+        left = if c == '%' { 3 } else { left - i32::from(left > 0) };
+        if left > 0 { c.to_ascii_lowercase() } else { c }
+    };
+    encoded.chars().map(lower).collect()
 }
 
 #[cfg(test)]
@@ -62,5 +100,18 @@ mod tests {
             "the key [redacted] is not [redacted], ok?"
         );
         assert_eq!(format!("{redactor:?}"), "2 secrets");
+    }
+
+    #[test]
+    fn secrets_are_taken_out_in_the_forms_in_which_they_are_sent() {
+        let text = "[http]\nallow = [\"https://a.example\"]\n[http.headers.\"https://a.example\"]\n\
+                    authorization = { basic = \"me\", secret = \"key\" }\n[secrets]\nkey = { env = \"KEY\" }";
+        let env = |_: &str| Some("a/b \"c\"+d".to_owned());
+        let redactor = Redactor::of(&Manifest::parse(text).unwrap(), Path::new("."), &env);
+        let credentials = basic_credentials("me", "a/b \"c\"+d");
+        for told in ["a/b \"c\"+d", "a%2Fb+%22c%22%2Bd", "a%2fb%20%22c%22%2bd", r#"a/b \"c\"+d"#, credentials.as_str()]
+        {
+            assert_eq!(redactor.redact(format!("no: {told}.")), "no: [redacted].", "{told}");
+        }
     }
 }

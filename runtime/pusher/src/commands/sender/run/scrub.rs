@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use url::form_urlencoded;
+use pusher::sandbox::secret_forms;
 
 /// How an `authorization` begins that holds a user and a password in Base64.
 const BASIC: &str = "Basic ";
@@ -28,7 +28,7 @@ impl Scrub {
     pub(super) fn new(secrets: &[(String, String)]) -> Self {
         let mut pairs = Vec::new();
         for (key, value) in secrets.iter().filter(|(_, value)| value.len() >= MIN_BYTES) {
-            for form in forms(value) {
+            for form in secret_forms(value) {
                 pairs.push((form, placeholder(key)));
             }
         }
@@ -71,27 +71,6 @@ impl Scrub {
             _ => self.text(value),
         }
     }
-}
-
-/// A secret as it is, in a form, in a URL, and in JSON.
-fn forms(value: &str) -> Vec<String> {
-    let form: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
-    let url = form.replace('+', "%20");
-    let json = serde_json::Value::from(value).to_string();
-    let mut forms = vec![value.to_owned(), lower(&form), lower(&url), form, url, json[1..json.len() - 1].to_owned()];
-    forms.sort();
-    forms.dedup();
-    forms
-}
-
-/// The same with the digits of `%2F` in lower case, as some write them.
-fn lower(encoded: &str) -> String {
-    let mut left = 0;
-    let lower = |c: char| {
-        left = if c == '%' { 3 } else { left - i32::from(left > 0) };
-        if left > 0 { c.to_ascii_lowercase() } else { c }
-    };
-    encoded.chars().map(lower).collect()
 }
 
 #[cfg(test)]
