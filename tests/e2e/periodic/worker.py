@@ -31,6 +31,9 @@ async def stream(job):
     await asyncio.sleep(0.5)
     for chunk in (b"one", b"two"):
         await job.data(chunk)
+    # Nor the result at the same moment: its client stops listening when it has that, also with chunks in hand that it has
+    # not given away yet.
+    await asyncio.sleep(0.2)
     return done(b"three")
 
 
