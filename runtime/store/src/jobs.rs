@@ -43,13 +43,12 @@ impl Batch<'_> {
         let hash = self.store.hash.of(record.func, record.name);
         let replaced = self.find_job(hash, &job.key)?;
         if let Some(old) = replaced {
-            let before = read(self.tables, &self.txn, old)?.map_or(0, |before| before.pushall);
+            let before = self.delete_job(old)?;
             if pushall == 0 {
                 record.pushall = before;
             } else {
                 self.pushall_counts.merged(before);
             }
-            self.delete_job(old)?;
         }
 
         let seq = self.seqs.give();
@@ -82,7 +81,9 @@ impl Batch<'_> {
     fn end_job(&mut self, seq: Seq, end: End) -> Result<JobOpDone, Failure> {
         let Some(record) = read(self.tables, &self.txn, seq)? else { return Ok(JobOpDone::Deleted(None)) };
         let (event, facts) = (event_of(&self.store.prefix, &record, end), facts(seq, &record));
-        self.delete_job(seq)?;
+        let at = Entries::of(self.store, &record);
+        self.counts.add(record.func, -1);
+        self.delete_entries(seq, &at)?;
         if let Some(event) = event {
             let state = self.enter(&event, Some(facts))?;
             // Of two workers' clocks one may be behind: its attempt, entered before an earlier one, decides nothing.
@@ -95,15 +96,18 @@ impl Batch<'_> {
         Ok(JobOpDone::Deleted(Some(seq)))
     }
 
-    /// Deletes a job from all tables. Was it there?
-    fn delete_job(&mut self, seq: Seq) -> Result<bool, Failure> {
-        let Some(record) = read(self.tables, &self.txn, seq)? else { return Ok(false) };
-        let hash = self.store.hash.of(record.func, record.name);
-        let (func, due) = (Key::of(record.func), (record.sched_at, seq));
+    /// Deletes a job from all tables. The number of the pushall that it was of; 0: of none.
+    fn delete_job(&mut self, seq: Seq) -> Result<u32, Failure> {
+        let Some(record) = read(self.tables, &self.txn, seq)? else { return Ok(0) };
+        let (at, pushall) = (Entries::of(self.store, &record), record.pushall);
         self.counts.add(record.func, -1);
+        self.delete_entries(seq, &at)?;
+        Ok(pushall)
+    }
+
+    fn delete_entries(&mut self, seq: Seq, at: &Entries) -> Result<(), Failure> {
         self.tables.jobs.delete(&mut self.txn, &seq)?;
-        self.recent.delete(self.tables, &mut self.txn, hash, func.as_bytes(), due)?;
-        Ok(true)
+        Ok(self.recent.delete(self.tables, &mut self.txn, at.hash, at.func.as_bytes(), (at.sched_at, seq))?)
     }
 
     /// The number of the job with this key, among those that have its hash.
@@ -126,6 +130,19 @@ impl Batch<'_> {
     fn due(&self, func: &[u8], after: Option<(i64, Seq)>, limit: usize) -> Result<JobOpDone, Failure> {
         check_text("func", func)?;
         self.recent.due(self.tables, &self.txn, func, after, limit).map(JobOpDone::Due)
+    }
+}
+
+/// Where a job stands in the indexes.
+struct Entries {
+    hash: u64,
+    func: Key,
+    sched_at: i64,
+}
+
+impl Entries {
+    fn of(store: &Opened, record: &JobRecord) -> Self {
+        Self { hash: store.hash.of(record.func, record.name), func: Key::of(record.func), sched_at: record.sched_at }
     }
 }
 
