@@ -10,6 +10,7 @@
 //! The operators are words in capitals. A tag may have spaces in it, so words beside each other are one tag. A text without
 //! an operator that does not begin with `(` or `"` is one tag, whatever is in it: that is what the Go program takes.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
@@ -35,7 +36,7 @@ impl Audience {
     #[must_use]
     pub fn has(&self, pusher: &Pusher) -> bool {
         let is_tagged = |tag: &Tag| pusher.tags.contains(tag);
-        pusher.has_sender(&self.sender) && self.tags.as_ref().is_none_or(|tags| tags.holds(&is_tagged))
+        pusher.has_sender(&self.sender) && self.tags.as_ref().is_none_or(|tags| tags.holds(is_tagged))
     }
 }
 
@@ -90,13 +91,9 @@ impl TagExpr {
     }
 
     /// Does it hold on somebody, of whom is known which tags are theirs?
-    pub fn holds(&self, has: &impl Fn(&Tag) -> bool) -> bool {
-        match self {
-            Self::Tag(tag) => has(tag),
-            Self::Not(expr) => !expr.holds(has),
-            Self::And(all) => all.iter().all(|expr| expr.holds(has)),
-            Self::Or(any) => any.iter().any(|expr| expr.holds(has)),
-        }
+    pub fn holds(&self, has: impl Fn(&Tag) -> bool) -> bool {
+        let Ok(holds) = self.try_holds(&mut |tag| Ok::<_, Infallible>(has(tag)));
+        holds
     }
 
     /// The same, where finding out may fail.

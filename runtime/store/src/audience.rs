@@ -57,7 +57,9 @@ impl Opened {
             let found = by_tag.get(&txn, Key::scoped(tag.as_str(), id).as_bytes());
             Ok(found.map_err(|e| store_error(&e))?.is_some())
         };
-        'next: while let Some(mut id) = walks[0].id() {
+        // A conjunction of tags is all in the walks.
+        let to_look_up = audience.tags.as_ref().filter(|tags| tags.required().len() < terms(tags));
+        'next: while let Some(id) = walks[0].id() {
             // All walks at the same id, or the first one at one that another has reached.
             for walk in &mut walks[1..] {
                 walk.seek(id)?;
@@ -65,17 +67,14 @@ impl Opened {
                     None => return Ok(()),
                     Some(other) if other == id => {}
                     Some(other) => {
-                        id = other;
-                        walks[0].seek(id)?;
+                        walks[0].seek(other)?;
                         continue 'next;
                     }
                 }
             }
-            let holds = match &audience.tags {
-                Some(tags) if walks.len() == 1 || tags.required().len() < terms(tags) => {
-                    tags.try_holds(&mut |tag| has(tag, id))?
-                }
-                _ => true,
+            let holds = match to_look_up {
+                Some(tags) => tags.try_holds(&mut |tag| has(tag, id))?,
+                None => true,
             };
             if holds && !visit(id)? {
                 return Ok(());
