@@ -120,8 +120,8 @@ impl Batch<'_> {
         self.enter(event, job).map(drop)
     }
 
-    /// The state that it is in now, if that changed anything. Only what is accepted takes room: what becomes of it must find its place also in a full store, and ends with less in it
-    /// than before.
+    /// The state that it is in now, if that changed anything. Only what is accepted takes room: what becomes of it must find
+    /// its place also in a full store, and ends with less in it than before.
     pub(crate) fn enter(
         &mut self,
         event: &DeliveryEvent,
