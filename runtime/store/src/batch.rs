@@ -9,7 +9,7 @@ use heed::RwTxn;
 use pusher_core::StoreError;
 
 use crate::changes::NewEntries;
-use crate::deliveries::Numbers;
+use crate::deliveries::{Mover, Numbers};
 use crate::error::Failure;
 use crate::index::IndexChanges;
 use crate::keys::{Key, LAST_SEQ};
@@ -22,6 +22,10 @@ use crate::tables::Tables;
 pub(crate) struct Kept {
     /// The newest part of the indexes of jobs.
     pub(crate) recent: RecentJobs,
+    /// How far the newest part of the index of deliveries has been moved.
+    pub(crate) mover: Mover,
+    /// The last number of the delivery log that was given, in a transaction that was committed or in another one.
+    pub(crate) last_number: u64,
     /// Where records are encoded, so that it is allocated once.
     pub(crate) scratch: Vec<u8>,
 }
@@ -34,10 +38,11 @@ pub(crate) struct Batch<'s> {
     pub(crate) room: Room,
     pub(crate) seqs: Seqs,
     pub(crate) recent: RecentBatch<'s>,
+    pub(crate) mover: &'s mut Mover,
     pub(crate) counts: FuncCounts,
     pub(crate) indexes: IndexChanges,
     pub(crate) log: NewEntries,
-    pub(crate) numbers: Numbers,
+    pub(crate) numbers: Numbers<'s>,
     pub(crate) pushall_counts: CountChanges,
     /// Where records are encoded.
     pub(crate) scratch: &'s mut Vec<u8>,
@@ -47,14 +52,29 @@ impl<'s> Batch<'s> {
     pub(crate) fn begin(store: &'s Opened, kept: &'s mut Kept) -> Result<Self, Failure> {
         let tables = &store.tables;
         let txn = store.env.write_txn()?;
-        let Kept { recent, scratch } = kept;
-        let used = tables.used_bytes(&txn)? + recent.bytes_to_come();
+        let Kept { recent, mover, last_number, scratch } = kept;
+        let used = tables.used_bytes(&txn)? + recent.bytes_to_come() + store.names.bytes_to_come();
         let room = Room::new(store.env.info().map_size as u64, used);
         let last = tables.counters.get(&txn, LAST_SEQ)?.unwrap_or(0);
         let seqs = Seqs { stored: last, last };
         let recent = recent.begin();
-        let (counts, indexes, log, numbers, pushall_counts) = Default::default();
-        Ok(Self { store, tables, txn, room, seqs, recent, counts, indexes, log, numbers, pushall_counts, scratch })
+        let numbers = Numbers::behind(last_number);
+        let (counts, indexes, log, pushall_counts) = Default::default();
+        Ok(Self {
+            store,
+            tables,
+            txn,
+            room,
+            seqs,
+            recent,
+            mover,
+            counts,
+            indexes,
+            log,
+            numbers,
+            pushall_counts,
+            scratch,
+        })
     }
 
     /// Makes everything that was done durable.
@@ -66,12 +86,14 @@ impl<'s> Batch<'s> {
             self.tables.meta.put(&mut self.txn, INDEXED_JOBS_KEY, &frontier.encode())?;
         }
         self.keep_pushall_counts()?;
+        let moved = self.move_names()?;
         self.keep_number()?;
         self.counts.write(self.tables, &mut self.txn)?;
         self.indexes.write(self.tables, &mut self.txn)?;
         let logged = self.finish_log()?;
         self.txn.commit()?;
         self.recent.keep();
+        self.mover.keep(&self.store.names, moved);
         self.store.recorded.add(&self.numbers);
         if let Some(seq) = logged {
             self.store.progress.announce(seq);

@@ -106,6 +106,9 @@ pub(crate) const LAST_SEQ: &[u8] = b"#";
 /// The key under which the last number of the delivery log is kept.
 pub(crate) const LAST_NUMBER: &[u8] = b"@";
 
+/// The key under which the number is kept up to which deliveries are in the index by name on the disk.
+pub(crate) const INDEXED_NUMBER: &[u8] = b"%";
+
 /// The func in a key that [`Key::jobs_of`] made.
 pub(crate) fn func_of(key: &[u8]) -> Option<&[u8]> {
     key.strip_prefix(JOBS_OF_FUNC)

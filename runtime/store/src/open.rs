@@ -10,9 +10,9 @@ use pusher_core::Prefix;
 
 use crate::changes::{self, Progress};
 use crate::counts::CommitCounts;
-use crate::deliveries::DeliveryCounts;
+use crate::deliveries::{DeliveryCounts, RECENT_NAMES, RecentNames};
 use crate::error::OpenError;
-use crate::keys::{JobHash, LAST_SEQ};
+use crate::keys::{INDEXED_NUMBER, JobHash, LAST_NUMBER, LAST_SEQ};
 use crate::pushalls::take_fan_outs_over;
 use crate::recent::{Frontier, RECENT_JOBS, RecentJobs};
 use crate::tables::{MAX_DATABASES, Meta, Tables};
@@ -41,17 +41,20 @@ impl Default for StoreOptions {
     }
 }
 
-/// How jobs are found by their names. Tests have it otherwise, so that a few jobs collide and are moved.
+/// How jobs and deliveries are found by their names. Tests have it otherwise, so that a few jobs collide, and a few of both
+/// are moved.
 #[derive(Clone, Copy)]
-pub(crate) struct JobIndexing {
+pub(crate) struct Indexing {
     pub(crate) hash: fn([u8; 16]) -> JobHash,
-    /// With so many entries of an index in memory they begin to be moved to the disk.
+    /// With so many entries of an index of jobs in memory they begin to be moved to the disk.
     pub(crate) in_memory: usize,
+    /// The same for the index of deliveries.
+    pub(crate) names_in_memory: usize,
 }
 
-impl Default for JobIndexing {
+impl Default for Indexing {
     fn default() -> Self {
-        Self { hash: JobHash::new, in_memory: RECENT_JOBS }
+        Self { hash: JobHash::new, in_memory: RECENT_JOBS, names_in_memory: RECENT_NAMES }
     }
 }
 
@@ -67,13 +70,15 @@ pub(crate) struct Opened {
     pub(crate) progress: Progress,
     pub(crate) commits: CommitCounts,
     pub(crate) recorded: DeliveryCounts,
+    /// The newest part of the index of deliveries by name.
+    pub(crate) names: RecentNames,
     _lock: File,
 }
 
 /// The version of what [`crate::tables`] describes. Version 1 had no `created_counts`, `changes` and `identity`, and
 /// recipients in JSON; version 2 had the last job number in `meta`, and all jobs in both indexes; version 3 had no delivery
-/// log, and of pushalls only `fan_outs`.
-pub(crate) const SCHEMA: u32 = 4;
+/// log, and of pushalls only `fan_outs`; version 4 had all deliveries in `delivery_names`.
+pub(crate) const SCHEMA: u32 = 5;
 const LOCK_FILE: &str = "store.lock";
 
 /// A multiple of every page size there is.
@@ -89,11 +94,7 @@ pub(crate) const INDEXED_JOBS_KEY: &str = "indexed_jobs";
 
 impl Opened {
     /// Opens `dir`. The part of the index of jobs that is in memory is for the writer.
-    pub(crate) fn open(
-        dir: &Path,
-        options: StoreOptions,
-        indexing: JobIndexing,
-    ) -> Result<(Self, RecentJobs), OpenError> {
+    pub(crate) fn open(dir: &Path, options: StoreOptions, indexing: Indexing) -> Result<(Self, RecentJobs), OpenError> {
         create_private(dir).map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
         let lock = lock(dir)?;
         let env = open_env(dir, &options)?;
@@ -108,6 +109,7 @@ impl Opened {
         let txn = env.read_txn().map_err(lmdb)?;
         let progress = Progress::starting_at(changes::last_entry(&tables, &txn).map_err(lmdb)?);
         let recent = RecentJobs::load(&tables, &txn, hash, frontier, indexing.in_memory).map_err(lmdb)?;
+        let names = RecentNames::load(&tables, &txn, indexing.names_in_memory).map_err(lmdb)?;
         drop(txn);
         if is_new {
             // A commit makes the file durable, not its name.
@@ -117,7 +119,7 @@ impl Opened {
                 .map_err(|source| OpenError::Directory { dir: dir.into(), source })?;
         }
         let (prefix, (commits, recorded)) = (options.prefix, Default::default());
-        Ok((Self { env, tables, hash, prefix, identity, progress, commits, recorded, _lock: lock }, recent))
+        Ok((Self { env, tables, hash, prefix, identity, progress, commits, recorded, names, _lock: lock }, recent))
     }
 }
 
@@ -227,6 +229,10 @@ fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<Made
         tables.meta.delete(&mut txn, NEXT_SEQ_KEY).map_err(lmdb)?;
         tables.counters.put(&mut txn, LAST_SEQ, &last).map_err(lmdb)?;
         tables.meta.put(&mut txn, INDEXED_JOBS_KEY, &Frontier::at(last).encode()).map_err(lmdb)?;
+    }
+    if tables.counters.get(&txn, INDEXED_NUMBER).map_err(lmdb)?.is_none() {
+        let last = tables.counters.get(&txn, LAST_NUMBER).map_err(lmdb)?.unwrap_or(0);
+        tables.counters.put(&mut txn, INDEXED_NUMBER, &last).map_err(lmdb)?;
     }
     take_fan_outs_over(env, &tables, &mut txn).map_err(lmdb)?;
     tables.meta.put(&mut txn, SCHEMA_KEY, &SCHEMA.to_be_bytes()).map_err(lmdb)?;

@@ -12,7 +12,7 @@ use pusher_core::{
 
 use crate::counts::{Commits, MapUse};
 use crate::error::{OpenError, job_store_error, store_error};
-use crate::open::{JobIndexing, Opened, StoreOptions};
+use crate::open::{Indexing, Opened, StoreOptions};
 use crate::writer::{Operation, Writer};
 
 /// Recipients and jobs in one directory. Share it in an [`Arc`], which is both an `Arc<dyn Storer>` and an
@@ -36,10 +36,10 @@ impl Store {
     /// # Errors
     /// [`OpenError`], a sentence that names the directory and says what to do; no stored data was changed then.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, OpenError> {
-        Self::open_indexed(dir, options, JobIndexing::default())
+        Self::open_indexed(dir, options, Indexing::default())
     }
 
-    pub(crate) fn open_indexed(dir: &Path, options: StoreOptions, indexing: JobIndexing) -> Result<Self, OpenError> {
+    pub(crate) fn open_indexed(dir: &Path, options: StoreOptions, indexing: Indexing) -> Result<Self, OpenError> {
         let (opened, recent) = Opened::open(dir, options, indexing)?;
         let opened = Arc::new(opened);
         let writer = Writer::start(Arc::clone(&opened), recent)

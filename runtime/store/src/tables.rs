@@ -17,6 +17,7 @@
 //! | `requests`, `request_times` | | requests that are not done twice ([`crate::requests`]) |
 //! | `funcs` | `:` func | how many jobs it has, u64 BE |
 //! | `funcs` | `#`, `@` | the last job number that was given, the last of the delivery log, u64 BE |
+//! | `funcs` | `%` | deliveries up to this number are in `delivery_names` ([`crate::deliveries`]), u64 BE |
 //!
 //! Integers in keys are big-endian, signed ones with the sign bit flipped ([`crate::keys`]).
 

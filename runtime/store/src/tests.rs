@@ -15,8 +15,9 @@ use bytes::Bytes;
 use periodic::{Job, JobKey, JobOp, JobOpDone, JobStore, JobStoreError, Seq};
 use pusher_core::{Applied, Change, ContactFields, PusherChange, PusherId, StoreError, Storer};
 
+use crate::deliveries::RECENT_NAMES;
 use crate::keys::{JobHash, Key};
-use crate::open::{JobIndexing, Opened};
+use crate::open::{Indexing, Opened};
 use crate::recent::RECENT_JOBS;
 use crate::record::JobRecord;
 use crate::{Store, StoreOptions};
@@ -26,21 +27,22 @@ fn options() -> StoreOptions {
 }
 
 /// Nearly all hashes are the same.
-const COLLIDING: JobIndexing = JobIndexing { hash: JobHash::colliding, in_memory: RECENT_JOBS };
+const COLLIDING: Indexing =
+    Indexing { hash: JobHash::colliding, in_memory: RECENT_JOBS, names_in_memory: RECENT_NAMES };
 /// Two jobs are enough that some are moved to the disk.
-const FEW: JobIndexing = JobIndexing { hash: JobHash::new, in_memory: 1 };
+const FEW: Indexing = Indexing { hash: JobHash::new, in_memory: 1, names_in_memory: 1 };
 
 fn open(dir: &Path) -> Store {
     Store::open(dir, options()).unwrap()
 }
 
-fn open_indexed(dir: &Path, indexing: JobIndexing) -> Store {
+fn open_indexed(dir: &Path, indexing: Indexing) -> Store {
     Store::open_indexed(dir, options(), indexing).unwrap()
 }
 
 /// Closes a store and looks whether its indexes of jobs on the disk have one entry each for every job that is to be there,
 /// and no other. The jobs whose due time is on the disk.
-fn drop_and_audit(store: Store, dir: &Path, indexing: JobIndexing) -> Vec<Seq> {
+fn drop_and_audit(store: Store, dir: &Path, indexing: Indexing) -> Vec<Seq> {
     drop(store);
     let (opened, recent) = Opened::open(dir, options(), indexing).unwrap();
     let txn = opened.env.read_txn().unwrap();

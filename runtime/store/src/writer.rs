@@ -18,6 +18,7 @@ use pusher_core::{Applied, PusherChange, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::{Batch, Kept};
+use crate::deliveries::Mover;
 use crate::error::{Failure, job_store_error, said};
 use crate::open::Opened;
 use crate::recent::RecentJobs;
@@ -208,7 +209,7 @@ impl<O: Operation> Request for Ask<O> {
 /// The thread: batch after batch, until the queue is closed and empty.
 fn run(store: &Opened, recent: RecentJobs, mut inbox: mpsc::Receiver<Message>) {
     let mut resident = Resident::of(store.env.path());
-    let mut kept = Kept { recent, scratch: Vec::new() };
+    let mut kept = Kept { recent, mover: Mover::default(), last_number: 0, scratch: Vec::new() };
     while let Some(batch) = next_batch(&mut inbox) {
         write_batch(store, &mut kept, batch);
         resident.keep_small();

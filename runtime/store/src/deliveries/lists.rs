@@ -30,15 +30,13 @@ impl Opened {
     /// The records of this name.
     pub(super) fn deliveries_named(&self, name: &JobName) -> Result<Vec<Delivery>, StoreError> {
         let lmdb = |e| store_error(&e);
-        let txn = self.env.read_txn().map_err(lmdb)?;
+        let txn = self.snapshot()?;
+        let is_named = |key: &[u8]| sender_in_key(key, name.as_str()).is_some();
+        let places = self.names.places(&self.tables, &txn, name.as_str().as_bytes(), is_named).map_err(lmdb)?;
         let mut found = Vec::new();
-        for entry in self.tables.delivery_names.prefix_iter(&txn, name.as_str().as_bytes()).map_err(lmdb)? {
-            let (key, place) = entry.map_err(lmdb)?;
-            if sender_in_key(key, name.as_str()).is_some() {
-                let place = place_of(place)?;
-                if let Some(bytes) = self.tables.deliveries.get(&txn, &place.key()).map_err(lmdb)? {
-                    found.push(decode(place, bytes)?.delivery);
-                }
+        for place in places {
+            if let Some(bytes) = self.tables.deliveries.get(&txn, &place.key()).map_err(lmdb)? {
+                found.push(decode(place, bytes)?.delivery);
             }
         }
         Ok(found)
@@ -78,7 +76,7 @@ impl Opened {
         after: Option<DeliveryCursor>,
         size: usize,
     ) -> Result<DeliveryPage, StoreError> {
-        let txn = self.env.read_txn().map_err(|e| store_error(&e))?;
+        let txn = self.snapshot()?;
         let until = filter.until.map_or(u64::MAX, millis_number);
         let end = after.map_or(until, |DeliveryCursor(number)| until.min(number));
         let numbers = filter.since.map_or(0, millis_number)..end;
@@ -129,7 +127,8 @@ impl Opened {
         };
         match named {
             Some(prefix) => {
-                let mut places = self.places_named(txn, &prefix)?;
+                let places = self.names.places(&self.tables, txn, prefix.as_bytes(), |_| true);
+                let mut places = places.map_err(|e| store_error(&e))?;
                 places.retain(|place| numbers.contains(&place.number) && is_asked_for(place.state));
                 walks.push(Walk::of_places(&self.tables, txn, places)?);
             }
@@ -145,25 +144,14 @@ impl Opened {
         Ok(walks)
     }
 
-    fn places_named(&self, txn: &RoTxn, prefix: &str) -> Result<Vec<Place>, StoreError> {
-        let lmdb = |e| store_error(&e);
-        let mut places = Vec::new();
-        for entry in self.tables.delivery_names.prefix_iter(txn, prefix.as_bytes()).map_err(lmdb)? {
-            let (_, place) = entry.map_err(lmdb)?;
-            places.push(place_of(place)?);
-        }
-        Ok(places)
-    }
-
     /// A job as a delivery, if it is a message that was not tried yet.
     fn untried(&self, txn: &RoTxn, seq: Seq, job: &JobRecord) -> Result<Option<Delivery>, StoreError> {
         let name = std::str::from_utf8(job.name).ok().and_then(|name| JobName::parse(name).ok());
         let (Some(sender), Some(name)) = (sender_of(&self.prefix, job.func), name) else { return Ok(None) };
         let facts = super::jobs::facts(seq, job);
         let key = name_key(&name, &sender);
-        let place = self.tables.delivery_names.get(txn, key.as_bytes()).map_err(|e| store_error(&e))?;
-        let has_record = place.map(place_of).transpose()?;
-        if has_record.is_some_and(|place| !place.state.is_final() || place.number > facts.number) {
+        let record = self.names.find(&self.tables, txn, key.as_bytes()).map_err(|e| store_error(&e))?;
+        if record.is_some_and(|(place, _)| !place.state.is_final() || place.number > facts.number) {
             return Ok(None);
         }
         if name.verify(job.workload).is_none() {

@@ -1,5 +1,6 @@
 //! The log on LMDB: the suite of the port, and what is its own.
 
+mod named;
 mod with_jobs;
 
 use std::cell::Cell;

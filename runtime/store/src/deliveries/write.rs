@@ -9,6 +9,7 @@ use pusher_core::{
 };
 
 use super::jobs::accepted;
+use super::names::Step;
 use super::record::{KEPT, Kept, Place, decode, encode, millis_number, name_key, number_millis, number_now};
 use crate::batch::Batch;
 use crate::error::{Failure, corrupt};
@@ -70,11 +71,21 @@ pub(crate) struct JobFacts {
 }
 
 /// The numbers of the log: times in microseconds, each given once, later ones higher.
-#[derive(Default)]
-pub(crate) struct Numbers {
+///
+/// None is given again after its transaction was aborted, so that a place in memory can only be that of one record.
+pub(crate) struct Numbers<'k> {
     last: Option<u64>,
+    /// The last one that was given in any transaction.
+    given: &'k mut u64,
     /// How many records came to each state, in the order of [`KEPT`].
     entered: [u64; KEPT.len()],
+}
+
+impl<'k> Numbers<'k> {
+    /// Numbers behind this one, which goes along.
+    pub(crate) fn behind(given: &'k mut u64) -> Self {
+        Self { last: None, given, entered: [0; KEPT.len()] }
+    }
 }
 
 /// How many records came to each state since the store was opened.
@@ -83,7 +94,7 @@ pub(crate) struct DeliveryCounts([AtomicU64; KEPT.len()]);
 
 impl DeliveryCounts {
     /// Counts what a batch did, once it is durable.
-    pub(crate) fn add(&self, numbers: &Numbers) {
+    pub(crate) fn add(&self, numbers: &Numbers<'_>) {
         for (count, entered) in self.0.iter().zip(numbers.entered) {
             count.fetch_add(entered, Relaxed);
         }
@@ -99,9 +110,13 @@ impl Batch<'_> {
         let next = match self.numbers.last {
             // A batch is short: its first number says what time it is.
             Some(last) => last + 1,
-            None => number_now().max(self.tables.counters.get(&self.txn, LAST_NUMBER)?.unwrap_or(0) + 1),
+            None => {
+                let last = self.tables.counters.get(&self.txn, LAST_NUMBER)?.unwrap_or(0);
+                number_now().max(last + 1).max(*self.numbers.given + 1)
+            }
         };
         self.numbers.last = Some(next);
+        *self.numbers.given = next;
         Ok(next)
     }
 
@@ -129,11 +144,9 @@ impl Batch<'_> {
     ) -> Result<Option<DeliveryState>, Failure> {
         let (sender, name) = event.of();
         let key = name_key(name, sender);
-        let place = self.place_of(&key)?;
-        let kept = match place {
-            Some(place) => self.delivery_at(place)?,
-            None => None,
-        };
+        let found = self.find_delivery(&key)?;
+        let place = found.as_ref().map(|(place, _)| *place);
+        let kept = found.and_then(|(_, kept)| kept);
         if matches!(event, DeliveryEvent::Deleted { .. }) {
             if let Some(place) = place.filter(|_| kept.as_ref().is_none_or(|kept| kept.delivery.state.is_final())) {
                 self.tables.deliveries.delete(&mut self.txn, &place.key())?;
@@ -162,26 +175,26 @@ impl Batch<'_> {
         let number = self.next_number()?;
         let after = Delivery::after(before.as_ref().map(|kept| &kept.delivery), event, number_millis(number));
         let Some(delivery) = after else { return Ok(None) };
-        let pushall = self.pushall_of(event, before.as_ref(), &delivery)?;
-        self.count(live.as_ref(), &delivery, pushall);
-        let state = delivery.state;
-        encode(&Kept { pushall, delivery }, self.scratch).map_err(Failure::Refused)?;
-        self.write(event, &key, place, Place { state, number })?;
+        let kept = Kept { pushall: self.pushall_of(event, before.as_ref(), &delivery)?, delivery };
+        encode(&kept, self.scratch).map_err(Failure::Refused)?;
+        if matches!(event, DeliveryEvent::Accepted { .. }) {
+            self.room.take(self.scratch.len())?;
+        }
+        self.count(live.as_ref(), &kept);
+        let state = kept.delivery.state;
+        self.write(&key, place, Place { state, number })?;
         Ok(Some(state))
     }
 
     /// Writes what was encoded.
-    fn write(&mut self, event: &DeliveryEvent, key: &Key, before: Option<Place>, new: Place) -> Result<(), Failure> {
-        if matches!(event, DeliveryEvent::Accepted { .. }) {
-            self.room.take(self.scratch.len())?;
-        }
+    fn write(&mut self, key: &Key, before: Option<Place>, new: Place) -> heed::Result<()> {
         if let Some(before) = before {
             self.tables.deliveries.delete(&mut self.txn, &before.key())?;
         }
         // The last state's highest number is the highest key there is.
         let flags = if new.state == DeliveryState::Delivered { PutFlags::APPEND } else { PutFlags::empty() };
         self.tables.deliveries.put_with_flags(&mut self.txn, flags, &new.key(), self.scratch)?;
-        self.tables.delivery_names.put(&mut self.txn, key.as_bytes(), &new.key())?;
+        self.store.names.insert(key.as_bytes(), new);
         if let Some(at) = KEPT.iter().position(|state| *state == new.state) {
             self.numbers.entered[at] += 1;
         }
@@ -206,39 +219,40 @@ impl Batch<'_> {
     }
 
     /// Counts a message where it stands now, and no longer where it stood in this life.
-    fn count(&mut self, live: Option<&Kept>, after: &Delivery, pushall: u32) {
-        let live = live.filter(|live| live.delivery.accepted_at == after.accepted_at);
+    fn count(&mut self, live: Option<&Kept>, after: &Kept) {
+        let live = live.filter(|live| live.delivery.accepted_at == after.delivery.accepted_at);
         if let Some(live) = live {
             self.pushall_counts.count(live.pushall, live.delivery.state, -1);
-            if live.pushall != pushall {
+            if live.pushall != after.pushall {
                 self.pushall_counts.merged(live.pushall);
             }
         }
-        self.pushall_counts.count(pushall, after.state, 1);
+        self.pushall_counts.count(after.pushall, after.delivery.state, 1);
     }
 
     /// What is kept of a message.
     pub(super) fn delivery_kept(&self, sender: &SenderName, name: &JobName) -> Result<Option<Kept>, Failure> {
-        match self.place_of(&name_key(name, sender))? {
-            Some(place) => self.delivery_at(place),
-            None => Ok(None),
-        }
+        Ok(self.find_delivery(&name_key(name, sender))?.and_then(|(_, kept)| kept))
     }
 
-    fn place_of(&self, key: &Key) -> Result<Option<Place>, Failure> {
-        Ok(self.tables.delivery_names.get(&self.txn, key.as_bytes())?.and_then(Place::of_key))
-    }
-
-    /// A record that cannot be read is as good as none: what comes next takes its place.
-    fn delivery_at(&self, place: Place) -> Result<Option<Kept>, Failure> {
-        let Some(bytes) = self.tables.deliveries.get(&self.txn, &place.key())? else { return Ok(None) };
-        match decode(place, bytes) {
-            Ok(kept) => Ok(Some(kept)),
+    /// Where the record of this key is, and what it says. One that cannot be read is as good as none: what comes next takes
+    /// its place.
+    fn find_delivery(&self, key: &Key) -> Result<Option<(Place, Option<Kept>)>, Failure> {
+        let found = self.store.names.find(self.tables, &self.txn, key.as_bytes())?;
+        Ok(found.map(|(place, bytes)| match decode(place, bytes) {
+            Ok(kept) => (place, Some(kept)),
             Err(error) => {
                 tracing::warn!(%error, "a delivery's record is replaced");
-                Ok(None)
+                (place, None)
             }
-        }
+        }))
+    }
+
+    /// Moves some entries of the index by name to the disk, if there are too many in memory.
+    pub(crate) fn move_names(&mut self) -> heed::Result<Option<Step>> {
+        let Some(last) = self.numbers.last else { return Ok(None) };
+        let added = self.numbers.entered.iter().sum();
+        self.mover.step(&self.store.names, self.tables, &mut self.txn, added, last)
     }
 
     fn prune_deliveries(&mut self, retention: Retention, limit: usize) -> Result<usize, Failure> {

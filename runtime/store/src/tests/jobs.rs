@@ -11,13 +11,13 @@ use periodic::{Job, JobOp, JobOpDone, JobStore, JobStoreError, Seq};
 use super::{COLLIDING, FEW, drop_and_audit, due, funcs, job, key, op, open, open_indexed, put_job};
 use crate::Store;
 use crate::keys::JobHash;
-use crate::open::JobIndexing;
+use crate::open::Indexing;
 
 /// A directory and how its store finds jobs.
-struct Place(tempfile::TempDir, JobIndexing);
+struct Place(tempfile::TempDir, Indexing);
 
 impl Place {
-    fn new(indexing: JobIndexing) -> Self {
+    fn new(indexing: Indexing) -> Self {
         Self(tempfile::tempdir().unwrap(), indexing)
     }
 }
@@ -31,7 +31,7 @@ impl Site for Place {
 
 #[tokio::test]
 async fn the_store_conforms() {
-    conformance::run(|| Place::new(JobIndexing::default())).await;
+    conformance::run(|| Place::new(Indexing::default())).await;
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn the_store_conforms_although_only_two_jobs_are_indexed_in_memory() {
 
 #[tokio::test]
 async fn the_store_conforms_although_few_are_in_memory_and_all_collide() {
-    conformance::run(|| Place::new(JobIndexing { hash: JobHash::colliding, ..FEW })).await;
+    conformance::run(|| Place::new(Indexing { hash: JobHash::colliding, ..FEW })).await;
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn funcs_are_counted_in_order_and_go_with_their_last_job() {
         op(&store, JobOp::Remove(key(func, name))).await.unwrap();
     }
     assert_eq!(funcs(&store).await, [("aa".into(), 2), ("b".into(), 2)]);
-    assert!(drop_and_audit(store, dir.path(), JobIndexing::default()).is_empty());
+    assert!(drop_and_audit(store, dir.path(), Indexing::default()).is_empty());
 }
 
 #[tokio::test]

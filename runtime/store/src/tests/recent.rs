@@ -14,7 +14,7 @@ use super::writing::Odd;
 use super::{COLLIDING, FEW, drop_and_audit, due, funcs, job, key, op, open, open_indexed, options, put_job};
 use crate::Store;
 use crate::keys::{JobHash, Key};
-use crate::open::JobIndexing;
+use crate::open::Indexing;
 use crate::record::JobRecord;
 
 const FUNCS: [&str; 3] = ["", "f", "ff"];
@@ -123,7 +123,7 @@ async fn agree(store: &Store, model: &Model) {
     }
 }
 
-async fn run(indexing: JobIndexing, events: Vec<Event>) {
+async fn run(indexing: Indexing, events: Vec<Event>) {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open_indexed(dir.path(), indexing);
     let mut model = Model::new();
@@ -148,14 +148,14 @@ proptest! {
     ) {
         let hash = if collide { JobHash::colliding } else { JobHash::new };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(run(JobIndexing { hash, in_memory }, events));
+        runtime.block_on(run(Indexing { hash, in_memory, names_in_memory: RECENT_NAMES }, events));
     }
 }
 
 #[tokio::test]
 async fn a_job_that_is_done_soon_never_reaches_the_indexes_on_the_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let indexing = JobIndexing { in_memory: 10, ..JobIndexing::default() };
+    let indexing = Indexing { in_memory: 10, ..Indexing::default() };
     let store = open_indexed(dir.path(), indexing);
     for round in 0..50 {
         let (seq, _) = put_job(&store, job("f", "a", round)).await;
@@ -170,7 +170,7 @@ async fn a_job_that_is_done_soon_never_reaches_the_indexes_on_the_disk() {
 
 #[tokio::test]
 async fn most_of_many_jobs_are_on_the_disk() {
-    for indexing in [JobIndexing { in_memory: 100, ..COLLIDING }, JobIndexing { in_memory: 100, ..FEW }] {
+    for indexing in [Indexing { in_memory: 100, ..COLLIDING }, Indexing { in_memory: 100, ..FEW }] {
         let dir = tempfile::tempdir().unwrap();
         let store = open_indexed(dir.path(), indexing);
         for batch in 0..40 {
@@ -230,7 +230,7 @@ async fn a_store_of_schema_2_is_brought_up_to_date_and_keeps_its_jobs() {
     assert_eq!(op(&store, JobOp::Discard(3)).await.unwrap(), JobOpDone::Deleted(Some(3)));
     assert_eq!(due(&store, "f", None, 9).await, [(4, 9), (5, 2)]);
     assert_eq!(funcs(&store).await, [("f".into(), 2)]);
-    assert_eq!(drop_and_audit(store, dir.path(), JobIndexing::default()), [2]);
+    assert_eq!(drop_and_audit(store, dir.path(), Indexing::default()), [2]);
     let store = open(dir.path());
     assert_eq!(put_job(&store, job("f", "b", 3)).await, (10, Some(2)));
     assert_eq!(due(&store, "f", None, 9).await, [(3, 10), (4, 9)]);

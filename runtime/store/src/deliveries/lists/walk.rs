@@ -48,8 +48,8 @@ impl<'t> Walk<'t> {
         Self::begun(Source::State(tables.deliveries.rev_range(txn, &range).map_err(|e| store_error(&e))?))
     }
 
-    pub(super) fn of_places(tables: &Tables, txn: &'t RoTxn<'t>, mut places: Vec<Place>) -> Result<Self, StoreError> {
-        places.sort_unstable_by_key(|place| place.number);
+    /// They are given oldest first; where there is no record, there is nothing.
+    pub(super) fn of_places(tables: &Tables, txn: &'t RoTxn<'t>, places: Vec<Place>) -> Result<Self, StoreError> {
         Self::begun(Source::Places(places, txn, tables.deliveries))
     }
 
