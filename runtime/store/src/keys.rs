@@ -59,16 +59,6 @@ impl Key {
         key
     }
 
-    /// `name ‖ sender ‖ length of the sender`, for the deliveries of a name. The length at the end says where the name ends.
-    pub(crate) fn named(name: &str, sender: &str) -> Self {
-        debug_assert!(name.len() + sender.len() < MAX_KEY_BYTES && sender.len() <= usize::from(u8::MAX));
-        let mut key = Self::new();
-        key.push(name.as_bytes());
-        key.push(sender.as_bytes());
-        key.push(&[sender.len() as u8]);
-        key
-    }
-
     /// Where the jobs of a func are counted. Periodic takes any func, also an empty one.
     pub(crate) fn jobs_of(func: &[u8]) -> Self {
         let mut key = Self::new();
@@ -133,8 +123,8 @@ fn from_ordered(bytes: [u8; 8]) -> i64 {
     i64::from_be_bytes(bytes) ^ i64::MIN
 }
 
-/// The keyed hash under which the index keeps a job's identity. The key is random for every database, so nobody can aim
-/// for collisions; those that happen are told apart by reading the job.
+/// The keyed hash under which an index keeps the identity of a job or of a delivery. The key is random for every database, so nobody can aim
+/// for collisions; those that happen are told apart by reading what is found.
 #[derive(Clone, Copy)]
 pub(crate) struct JobHash {
     key: [u8; 16],
@@ -158,6 +148,13 @@ impl JobHash {
         hasher.write(&[func.len() as u8]);
         hasher.write(func);
         hasher.write(name);
+        hasher.finish() & self.mask
+    }
+
+    /// The hash of a text by itself.
+    pub(crate) fn of_text(&self, text: &str) -> u64 {
+        let mut hasher = SipHasher13::new_with_key(&self.key);
+        hasher.write(text.as_bytes());
         hasher.finish() & self.mask
     }
 }

@@ -10,9 +10,9 @@ use pusher_core::Prefix;
 
 use crate::changes::{self, Progress};
 use crate::counts::CommitCounts;
-use crate::deliveries::{DeliveryCounts, RECENT_NAMES, RecentNames};
+use crate::deliveries::{DeliveryCounts, RECENT_NAMES, RecentNames, take_names_over};
 use crate::error::OpenError;
-use crate::keys::{INDEXED_NUMBER, JobHash, LAST_NUMBER, LAST_SEQ};
+use crate::keys::{JobHash, LAST_SEQ};
 use crate::pushalls::take_fan_outs_over;
 use crate::recent::{Frontier, RECENT_JOBS, RecentJobs};
 use crate::tables::{MAX_DATABASES, Meta, Tables};
@@ -77,7 +77,8 @@ pub(crate) struct Opened {
 
 /// The version of what [`crate::tables`] describes. Version 1 had no `created_counts`, `changes` and `identity`, and
 /// recipients in JSON; version 2 had the last job number in `meta`, and all jobs in both indexes; version 3 had no delivery
-/// log, and of pushalls only `fan_outs`; version 4 had all deliveries in `delivery_names`.
+/// log, and of pushalls only `fan_outs`; version 4 had the
+/// deliveries' index by name in `delivery_names`, with names in it.
 pub(crate) const SCHEMA: u32 = 5;
 const LOCK_FILE: &str = "store.lock";
 
@@ -104,12 +105,12 @@ impl Opened {
             tracing::info!(stale, "cleared readers that a dead process left behind");
         }
         let is_new = check_schema(&env, dir)?;
-        let Made { tables, hash_key, identity, frontier } = create_tables(&env, dir, is_new)?;
+        let Made { tables, hash_key, identity, frontier } = create_tables(&env, dir, is_new, indexing.hash)?;
         let hash = (indexing.hash)(hash_key);
         let txn = env.read_txn().map_err(lmdb)?;
         let progress = Progress::starting_at(changes::last_entry(&tables, &txn).map_err(lmdb)?);
         let recent = RecentJobs::load(&tables, &txn, hash, frontier, indexing.in_memory).map_err(lmdb)?;
-        let names = RecentNames::load(&tables, &txn, indexing.names_in_memory).map_err(lmdb)?;
+        let names = RecentNames::load(&tables, &txn, hash, indexing.names_in_memory).map_err(lmdb)?;
         drop(txn);
         if is_new {
             // A commit makes the file durable, not its name.
@@ -203,7 +204,12 @@ struct Made {
 
 /// Opens the databases, gives a new store its keys, and brings one of an earlier version to this one: one transaction,
 /// so that a store is either as it was or whole.
-fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<Made, OpenError> {
+fn create_tables(
+    env: &Env<WithoutTls>,
+    dir: &Path,
+    is_new: bool,
+    hash: fn([u8; 16]) -> JobHash,
+) -> Result<Made, OpenError> {
     let lmdb = |source| OpenError::Lmdb { dir: dir.into(), source };
     let damaged = |key: &str, bytes: usize| OpenError::Damaged {
         dir: dir.into(),
@@ -230,10 +236,6 @@ fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<Made
         tables.counters.put(&mut txn, LAST_SEQ, &last).map_err(lmdb)?;
         tables.meta.put(&mut txn, INDEXED_JOBS_KEY, &Frontier::at(last).encode()).map_err(lmdb)?;
     }
-    if tables.counters.get(&txn, INDEXED_NUMBER).map_err(lmdb)?.is_none() {
-        let last = tables.counters.get(&txn, LAST_NUMBER).map_err(lmdb)?.unwrap_or(0);
-        tables.counters.put(&mut txn, INDEXED_NUMBER, &last).map_err(lmdb)?;
-    }
     take_fan_outs_over(env, &tables, &mut txn).map_err(lmdb)?;
     tables.meta.put(&mut txn, SCHEMA_KEY, &SCHEMA.to_be_bytes()).map_err(lmdb)?;
     let read = |key| -> Result<[u8; 16], OpenError> {
@@ -241,6 +243,7 @@ fn create_tables(env: &Env<WithoutTls>, dir: &Path, is_new: bool) -> Result<Made
         bytes.ok_or_else(|| damaged(key, 16))
     };
     let (hash_key, identity) = (read(HASH_KEY)?, read(IDENTITY_KEY)?);
+    take_names_over(env, &tables, &mut txn, hash(hash_key)).map_err(lmdb)?;
     let frontier = tables.meta.get(&txn, INDEXED_JOBS_KEY).map_err(lmdb)?.and_then(Frontier::decode);
     let frontier = frontier.ok_or_else(|| damaged(INDEXED_JOBS_KEY, 40))?;
     txn.commit().map_err(lmdb)?;

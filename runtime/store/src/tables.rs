@@ -12,12 +12,12 @@
 //! | `jobs` | seq | [`JobRecord`](crate::record::JobRecord) |
 //! | `job_index` | hash of (func, name), 64 bits | seq; one for each older job that has this hash |
 //! | `due` | length, func ‖ sched_at ‖ seq of each older job | – |
-//! | `deliveries`, `delivery_names` | | what became of messages ([`crate::deliveries`]) |
+//! | `deliveries`, `delivery_index` | | what became of messages ([`crate::deliveries`]) |
 //! | `pushalls`, `pushall_names` | | how far pushalls have come, and what became of them ([`crate::pushalls`]) |
 //! | `requests`, `request_times` | | requests that are not done twice ([`crate::requests`]) |
 //! | `funcs` | `:` func | how many jobs it has, u64 BE |
 //! | `funcs` | `#`, `@` | the last job number that was given, the last of the delivery log, u64 BE |
-//! | `funcs` | `%` | deliveries up to this number are in `delivery_names` ([`crate::deliveries`]), u64 BE |
+//! | `funcs` | `%` | deliveries up to this number are in `delivery_index` ([`crate::deliveries`]), u64 BE |
 //!
 //! Integers in keys are big-endian, signed ones with the sign bit flipped ([`crate::keys`]).
 
@@ -48,7 +48,7 @@ pub(crate) struct Tables {
     pub(crate) job_index: Database<U64<BE>, U64<BE>>,
     pub(crate) due: Index,
     pub(crate) deliveries: Database<Bytes, Bytes>,
-    pub(crate) delivery_names: Database<Bytes, Bytes>,
+    pub(crate) delivery_index: Index,
     pub(crate) pushalls: Database<U32<BE>, Bytes>,
     pub(crate) pushall_names: Database<Str, U32<BE>>,
     pub(crate) requests: Database<Bytes, Bytes>,
@@ -79,7 +79,7 @@ impl Tables {
                 .create(txn)?,
             due: env.create_database(txn, Some("due"))?,
             deliveries: env.create_database(txn, Some("deliveries"))?,
-            delivery_names: env.create_database(txn, Some("delivery_names"))?,
+            delivery_index: env.create_database(txn, Some("delivery_index"))?,
             pushalls: env.create_database(txn, Some("pushalls"))?,
             pushall_names: env.create_database(txn, Some("pushall_names"))?,
             requests: env.create_database(txn, Some("requests"))?,
@@ -102,7 +102,7 @@ impl Tables {
             self.job_index.stat(txn)?,
             self.due.stat(txn)?,
             self.deliveries.stat(txn)?,
-            self.delivery_names.stat(txn)?,
+            self.delivery_index.stat(txn)?,
             self.pushalls.stat(txn)?,
             self.pushall_names.stat(txn)?,
             self.requests.stat(txn)?,

@@ -13,8 +13,9 @@ use pusher_core::{
     Delivery, DeliveryCursor, DeliveryFilter, DeliveryPage, DeliveryState, JobName, SenderName, StoreError,
 };
 
-use super::jobs::{Found, accepted, sender_of};
-use super::record::{KEPT, Kept, Place, decode, millis_number, name_key, sender_in_key};
+use super::jobs::{self, accepted, sender_of};
+use super::names::{Found, Wanted};
+use super::record::{KEPT, Kept, Place, decode, millis_number};
 use crate::error::{corrupt, store_error};
 use crate::open::Opened;
 use crate::pushalls;
@@ -31,12 +32,11 @@ impl Opened {
     pub(super) fn deliveries_named(&self, name: &JobName) -> Result<Vec<Delivery>, StoreError> {
         let lmdb = |e| store_error(&e);
         let txn = self.snapshot()?;
-        let is_named = |key: &[u8]| sender_in_key(key, name.as_str()).is_some();
-        let places = self.names.places(&self.tables, &txn, name.as_str().as_bytes(), is_named).map_err(lmdb)?;
+        let places = self.names.places(&self.tables, &txn, self.hash, Wanted::Name(name)).map_err(lmdb)?;
         let mut found = Vec::new();
         for place in places {
             if let Some(bytes) = self.tables.deliveries.get(&txn, &place.key()).map_err(lmdb)? {
-                found.push(decode(place, bytes)?.delivery);
+                found.extend(Some(decode(place, bytes)?.delivery).filter(|delivery| delivery.name == *name));
             }
         }
         Ok(found)
@@ -47,10 +47,10 @@ impl Opened {
         &self,
         name: &JobName,
         mut known: Vec<Delivery>,
-        waiting: Vec<Found>,
+        waiting: Vec<jobs::Found>,
     ) -> Result<Vec<Delivery>, StoreError> {
         let txn = self.env.read_txn().map_err(|e| store_error(&e))?;
-        for Found { sender, facts, data } in waiting {
+        for jobs::Found { sender, facts, data } in waiting {
             let of = pushalls::read(&self.tables, &txn, facts.pushall)?;
             let Some(Kept { delivery, .. }) = accepted(&sender, name, facts, of.as_ref()) else { continue };
             let delivery = Delivery { data: Some(data), ..delivery };
@@ -118,16 +118,15 @@ impl Opened {
     ) -> Result<Vec<Walk<'t>>, StoreError> {
         let is_asked_for = |state: DeliveryState| filter.state.is_none_or(|wanted| wanted == state);
         let mut walks = Vec::new();
-        // The names of a recipient's messages begin with its id, so the index by name has them together. They are as many as one
-        // recipient gets.
-        let named = match (&filter.name, &filter.pusher) {
-            (Some(name), _) => Some(name.as_str().to_owned()),
-            (None, Some(pusher)) => Some(format!("{pusher}_")),
+        // The index has the messages of a recipient together. They are as many as one recipient gets.
+        let wanted = match (&filter.name, &filter.pusher) {
+            (Some(name), _) => Some(Wanted::Name(name)),
+            (None, Some(pusher)) => Some(Wanted::Recipient(pusher.as_str())),
             (None, None) => None,
         };
-        match named {
-            Some(prefix) => {
-                let places = self.names.places(&self.tables, txn, prefix.as_bytes(), |_| true);
+        match wanted {
+            Some(wanted) => {
+                let places = self.names.places(&self.tables, txn, self.hash, wanted);
                 let mut places = places.map_err(|e| store_error(&e))?;
                 places.retain(|place| numbers.contains(&place.number) && is_asked_for(place.state));
                 walks.push(Walk::of_places(&self.tables, txn, places)?);
@@ -148,10 +147,9 @@ impl Opened {
     fn untried(&self, txn: &RoTxn, seq: Seq, job: &JobRecord) -> Result<Option<Delivery>, StoreError> {
         let name = std::str::from_utf8(job.name).ok().and_then(|name| JobName::parse(name).ok());
         let (Some(sender), Some(name)) = (sender_of(&self.prefix, job.func), name) else { return Ok(None) };
-        let facts = super::jobs::facts(seq, job);
-        let key = name_key(&name, &sender);
-        let record = self.names.find(&self.tables, txn, key.as_bytes()).map_err(|e| store_error(&e))?;
-        if record.is_some_and(|(place, _)| !place.state.is_final() || place.number > facts.number) {
+        let facts = jobs::facts(seq, job);
+        let record = self.names.find(&self.tables, txn, self.hash, &sender, &name).map_err(|e| store_error(&e))?;
+        if record.is_some_and(|Found { place, .. }| !place.state.is_final() || place.number > facts.number) {
             return Ok(None);
         }
         if name.verify(job.workload).is_none() {

@@ -3,7 +3,7 @@
 //! | database | key | value |
 //! | --- | --- | --- |
 //! | `deliveries` | state ‖ number | a [`Delivery`] ([`record`]) |
-//! | `delivery_names` | name ‖ sender ‖ length of the sender | state ‖ number of its record, if it is an older one ([`names`]) |
+//! | `delivery_index` | three hashes ‖ number ‖ state of each older record ([`names`]) | – |
 //!
 //! The number is the time at which the record came to be there, in microseconds, raised where needed so that each is
 //! given once and later ones are higher. So each state's records lie in the order in which they came to stand there:
@@ -34,7 +34,7 @@ use notes::Noted;
 use write::Prune;
 
 pub(crate) use jobs::{End, event_of, facts};
-pub(crate) use names::{Mover, RECENT_NAMES, RecentNames};
+pub(crate) use names::{Mover, RECENT_NAMES, RecentNames, take_names_over};
 pub(crate) use record::{millis_number, number_millis};
 pub(crate) use write::{DeliveryCounts, Numbers};
 

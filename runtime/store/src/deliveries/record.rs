@@ -4,11 +4,10 @@
 //! postcard's format; what is in the key counts there.
 
 use periodic::{Clock, SystemClock};
-use pusher_core::{Delivery, DeliveryState, JobName, SenderName, StoreError};
+use pusher_core::{Delivery, DeliveryState, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::error::corrupt;
-use crate::keys::Key;
 
 const VERSION: u8 = 1;
 const MICROS_PER_MILLI: u64 = 1000;
@@ -40,10 +39,13 @@ pub(super) struct Place {
 impl Place {
     /// The key: a byte for the state, then the number.
     pub(super) fn key(self) -> [u8; 9] {
-        let state = KEPT.iter().position(|state| *state == self.state).unwrap_or(0);
-        let mut key = [state as u8; 9];
+        let mut key = [self.state_byte(); 9];
         key[1..].copy_from_slice(&self.number.to_be_bytes());
         key
+    }
+
+    pub(super) fn state_byte(self) -> u8 {
+        KEPT.iter().position(|state| *state == self.state).unwrap_or(0) as u8
     }
 
     pub(super) fn of_key(key: &[u8]) -> Option<Self> {
@@ -71,18 +73,6 @@ pub(crate) fn millis_number(millis: i64) -> u64 {
 /// The number of this moment.
 pub(super) fn number_now() -> u64 {
     millis_number(SystemClock.now_ms())
-}
-
-/// The key of a delivery in the index by name.
-pub(super) fn name_key(name: &JobName, sender: &SenderName) -> Key {
-    Key::named(name.as_str(), sender.as_str())
-}
-
-/// The sender in a key of that index, if what comes before it is this name.
-pub(super) fn sender_in_key<'k>(key: &'k [u8], name: &str) -> Option<&'k [u8]> {
-    let (&len, rest) = key.split_last()?;
-    let (found, sender) = rest.split_at_checked(rest.len().checked_sub(usize::from(len))?)?;
-    (found == name.as_bytes()).then_some(sender)
 }
 
 pub(super) fn encode(kept: &Kept, to: &mut Vec<u8>) -> Result<(), StoreError> {

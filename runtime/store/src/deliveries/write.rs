@@ -9,11 +9,11 @@ use pusher_core::{
 };
 
 use super::jobs::accepted;
-use super::names::Step;
-use super::record::{KEPT, Kept, Place, decode, encode, millis_number, name_key, number_millis, number_now};
+use super::names::{Found, Named, Step, entry_of};
+use super::record::{KEPT, Kept, Place, encode, millis_number, number_millis, number_now};
 use crate::batch::Batch;
 use crate::error::{Failure, corrupt};
-use crate::keys::{Key, LAST_NUMBER};
+use crate::keys::LAST_NUMBER;
 use crate::writer::Operation;
 
 /// Forgetting what is old.
@@ -143,14 +143,13 @@ impl Batch<'_> {
         job: Option<JobFacts>,
     ) -> Result<Option<DeliveryState>, Failure> {
         let (sender, name) = event.of();
-        let key = name_key(name, sender);
-        let found = self.find_delivery(&key)?;
-        let place = found.as_ref().map(|(place, _)| *place);
-        let kept = found.and_then(|(_, kept)| kept);
+        let named = Named::of(self.store.hash, name, sender);
+        let found = self.find_delivery(sender, name)?;
+        let place = found.as_ref().map(|found| found.place);
+        let kept = found.and_then(|found| found.kept);
         if matches!(event, DeliveryEvent::Deleted { .. }) {
             if let Some(place) = place.filter(|_| kept.as_ref().is_none_or(|kept| kept.delivery.state.is_final())) {
-                self.tables.deliveries.delete(&mut self.txn, &place.key())?;
-                self.tables.delivery_names.delete(&mut self.txn, key.as_bytes())?;
+                self.delete_record(place, named)?;
             }
             return Ok(None);
         }
@@ -182,19 +181,19 @@ impl Batch<'_> {
         }
         self.count(live.as_ref(), &kept);
         let state = kept.delivery.state;
-        self.write(&key, place, Place { state, number })?;
+        self.write(named, place, Place { state, number })?;
         Ok(Some(state))
     }
 
     /// Writes what was encoded.
-    fn write(&mut self, key: &Key, before: Option<Place>, new: Place) -> heed::Result<()> {
+    fn write(&mut self, named: Named, before: Option<Place>, new: Place) -> heed::Result<()> {
         if let Some(before) = before {
-            self.tables.deliveries.delete(&mut self.txn, &before.key())?;
+            self.delete_record(before, named)?;
         }
         // The last state's highest number is the highest key there is.
         let flags = if new.state == DeliveryState::Delivered { PutFlags::APPEND } else { PutFlags::empty() };
         self.tables.deliveries.put_with_flags(&mut self.txn, flags, &new.key(), self.scratch)?;
-        self.store.names.insert(key.as_bytes(), new);
+        self.store.names.insert(named.at(new));
         if let Some(at) = KEPT.iter().position(|state| *state == new.state) {
             self.numbers.entered[at] += 1;
         }
@@ -232,20 +231,23 @@ impl Batch<'_> {
 
     /// What is kept of a message.
     pub(super) fn delivery_kept(&self, sender: &SenderName, name: &JobName) -> Result<Option<Kept>, Failure> {
-        Ok(self.find_delivery(&name_key(name, sender))?.and_then(|(_, kept)| kept))
+        Ok(self.find_delivery(sender, name)?.and_then(|found| found.kept))
     }
 
-    /// Where the record of this key is, and what it says. One that cannot be read is as good as none: what comes next takes
-    /// its place.
-    fn find_delivery(&self, key: &Key) -> Result<Option<(Place, Option<Kept>)>, Failure> {
-        let found = self.store.names.find(self.tables, &self.txn, key.as_bytes())?;
-        Ok(found.map(|(place, bytes)| match decode(place, bytes) {
-            Ok(kept) => (place, Some(kept)),
-            Err(error) => {
-                tracing::warn!(%error, "a delivery's record is replaced");
-                (place, None)
-            }
-        }))
+    /// A record that cannot be read is as good as none: what comes next takes its place.
+    fn find_delivery(&self, sender: &SenderName, name: &JobName) -> heed::Result<Option<Found>> {
+        let found = self.store.names.find(self.tables, &self.txn, self.store.hash, sender, name)?;
+        if let Some(Found { place, kept: None }) = found {
+            tracing::warn!(state = %place.state, number = place.number, "a delivery's record cannot be read and is replaced");
+        }
+        Ok(found)
+    }
+
+    /// The entry in memory, if that is where it is, goes when its turn comes.
+    fn delete_record(&mut self, place: Place, named: Named) -> heed::Result<()> {
+        self.tables.deliveries.delete(&mut self.txn, &place.key())?;
+        self.tables.delivery_index.delete(&mut self.txn, &named.at(place).bytes())?;
+        Ok(())
     }
 
     /// Moves some entries of the index by name to the disk, if there are too many in memory.
@@ -271,14 +273,13 @@ impl Batch<'_> {
                 let (key, bytes) = entry?;
                 let place =
                     Place::of_key(key).ok_or_else(|| Failure::Refused(corrupt("deliveries", "a key is none")))?;
-                let named = decode(place, bytes).ok().map(|kept| name_key(&kept.delivery.name, &kept.delivery.sender));
-                old.push((place, named));
+                old.push((place.key(), entry_of(self.store.hash, key, bytes)));
             }
             pruned += old.len();
-            for (place, named) in old {
-                self.tables.deliveries.delete(&mut self.txn, &place.key())?;
-                if let Some(named) = named {
-                    self.tables.delivery_names.delete(&mut self.txn, named.as_bytes())?;
+            for (key, entry) in old {
+                self.tables.deliveries.delete(&mut self.txn, &key)?;
+                if let Some(entry) = entry {
+                    self.tables.delivery_index.delete(&mut self.txn, &entry.bytes())?;
                 }
             }
         }

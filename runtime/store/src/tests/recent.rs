@@ -148,7 +148,7 @@ proptest! {
     ) {
         let hash = if collide { JobHash::colliding } else { JobHash::new };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(run(Indexing { hash, in_memory, names_in_memory: RECENT_NAMES }, events));
+        runtime.block_on(run(Indexing { hash, in_memory, ..FEW }, events));
     }
 }
 
