@@ -64,7 +64,7 @@ pub async fn run() -> io::Result<Vec<Figure>> {
 pub async fn process(provider: &str, cache: &str) -> io::Result<()> {
     let dir = tempfile::tempdir()?;
     let loaded = load(dir.path(), provider, Path::new(cache)).await?;
-    let before = resident("VmRSS")?;
+    let before = Resident::own()?.all;
     let (sandbox, sender) = &loaded;
     let message = message(&*sender.sender, &format!("posts:1 100 http://{provider}/held"))?;
     let mut sends = JoinSet::new();
@@ -82,7 +82,7 @@ pub async fn process(provider: &str, cache: &str) -> io::Result<()> {
         }
         sleep(Duration::from_millis(20)).await;
     }
-    let waiting = resident("VmRSS")?;
+    let waiting = Resident::own()?.all;
     release(provider).await?;
     while let Some(sent) = sends.join_next().await {
         match sent.map_err(io::Error::other)? {
@@ -90,7 +90,7 @@ pub async fn process(provider: &str, cache: &str) -> io::Result<()> {
             other => return Err(io::Error::other(format!("{other:?}"))),
         }
     }
-    println!("{before} {waiting} {}", resident("VmHWM")?);
+    println!("{before} {waiting} {}", Resident::own()?.most);
     Ok(())
 }
 
@@ -119,12 +119,4 @@ async fn held(provider: &str) -> io::Result<usize> {
 async fn release(provider: &str) -> io::Result<()> {
     let answer = reqwest::get(format!("http://{provider}/release")).await.map_err(io::Error::other)?;
     answer.error_for_status().map(drop).map_err(io::Error::other)
-}
-
-/// A number of `/proc/self/status`, in MiB.
-fn resident(name: &str) -> io::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u32>().ok());
-    kib.map(|kib| f64::from(kib) / 1024.0).ok_or_else(|| io::Error::other(format!("there is no {name}")))
 }

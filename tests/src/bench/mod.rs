@@ -11,6 +11,7 @@ pub mod inflight;
 pub mod load;
 pub mod periodic;
 pub mod pushers;
+pub mod resident;
 pub mod sandbox;
 pub mod search;
 pub mod startup;

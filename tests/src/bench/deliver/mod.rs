@@ -6,7 +6,8 @@
 //! | `log` | the same without a delivery log ([`parts`]) | 0.85 of it |
 //! | `pushall-submitted` | the store alone: puts of as many jobs in commits of a page | 120,000/s, 1.1 of it |
 //! | `pushall-delivered` | the store alone: the ends of as many jobs | 20,000/s |
-//! | `pushall-memory` | before, in a tenth of the deliveries | flat |
+//! | `pushall-memory` | before, in the first tenth of the deliveries; pages of the map count | flat |
+//! | `pushall-memory-own` | the same without the map | flat |
 //! | `failures-page-ms` | the same page of a log with a thousand deliveries | 20 ms |
 //!
 //! In the dev profile everything is a hundredth of its size, to see that it works.
@@ -31,10 +32,10 @@ const SMALLER: u64 = if cfg!(debug_assertions) { 100 } else { 1 };
 /// Messages in `push-to-done` and in `log`: some seconds of load without a pause.
 const MESSAGES: u64 = 120_000 / SMALLER;
 /// How often `log` is measured, with and without.
-const TIMES: usize = 3;
+const TIMES: usize = 5;
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// What can be measured alone, as `deliver/CASE`. `pushall` is three figures.
+/// What can be measured alone, as `deliver/CASE`. `pushall` is four figures.
 const CASES: [&str; 4] = ["push-to-done", "log", "pushall", "failures-page-ms"];
 
 /// Runs the benchmark, or one case of it.

@@ -1,14 +1,13 @@
 //! How much memory waiting jobs take.
 //!
-//! Two numbers each: the whole resident set, which counts the pages of the database that are mapped, and what the process
-//! has taken for itself (`RssAnon`).
+//! Two numbers each: all that is resident, and what the process has taken for itself.
 
 use std::io;
 
 use super::cases::submits;
 use super::{aside, client, server};
 use crate::bench::Figure;
-use crate::process::Pusher;
+use crate::bench::resident::Resident;
 
 /// How many jobs wait when the memory is looked at.
 const WAITING: [(&str, usize); 2] = [("memory-1m", 1_000_000), ("memory-10m", 10_000_000)];
@@ -18,7 +17,7 @@ const PORTION: usize = 250_000;
 pub(super) async fn run() -> io::Result<Vec<Figure>> {
     let dir = tempfile::tempdir()?;
     let server = server(Some(dir.path())).await?;
-    let before = Resident::of(&server)?;
+    let before = Resident::of(server.pid())?;
     let mut figures = Vec::new();
     let mut submitted = 0;
     for (case, waiting) in WAITING {
@@ -27,7 +26,7 @@ pub(super) async fn run() -> io::Result<Vec<Figure>> {
             aside(move || client(&url)?.pour(&submits(from, PORTION)?, PORTION)).await?;
             submitted += PORTION;
         }
-        let now = Resident::of(&server)?;
+        let now = Resident::of(server.pid())?;
         let figure = |case: String, value, baseline| Figure {
             bench: "periodic",
             case,
@@ -41,25 +40,4 @@ pub(super) async fn run() -> io::Result<Vec<Figure>> {
     }
     server.stop().await;
     Ok(figures)
-}
-
-/// What a process has in memory, in MiB.
-struct Resident {
-    /// Its own.
-    own: f64,
-    /// And what it has mapped of files.
-    all: f64,
-}
-
-impl Resident {
-    fn of(process: &Pusher) -> io::Result<Self> {
-        let pid = process.pid().ok_or_else(|| io::Error::other("the server has ended"))?;
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-            kib.map(|kib| kib / 1024.0).ok_or_else(|| io::Error::other(format!("no {name} in /proc/{pid}/status")))
-        };
-        Ok(Self { own: field("RssAnon")?, all: field("VmRSS")? })
-    }
 }
