@@ -210,8 +210,8 @@ impl<O: Operation> Request for Ask<O> {
 fn run(store: &Opened, recent: RecentJobs, mut inbox: mpsc::Receiver<Message>) {
     let mut resident = Resident::of(store.env.path());
     let mut kept = Kept { recent, mover: Mover::default(), last_number: 0, scratch: Vec::new() };
-    while let Some(batch) = next_batch(&mut inbox) {
-        write_batch(store, &mut kept, batch);
+    while let Some(first) = next(&mut inbox) {
+        write_batch(store, &mut kept, first, &mut inbox);
         resident.keep_small();
         if kept.scratch.capacity() > SCRATCH_BYTES {
             kept.scratch = Vec::new();
@@ -221,33 +221,47 @@ fn run(store: &Opened, recent: RecentJobs, mut inbox: mpsc::Receiver<Message>) {
     drop(inbox);
 }
 
-/// Waits for a request, and takes those behind it that fit the batch.
-fn next_batch(inbox: &mut mpsc::Receiver<Message>) -> Option<Vec<Box<dyn Request>>> {
-    let mut batch = Vec::new();
-    let (mut ops, mut bytes) = (0, 0);
-    let mut next = inbox.blocking_recv();
+/// Waits for a request.
+fn next(inbox: &mut mpsc::Receiver<Message>) -> Option<Box<dyn Request>> {
     loop {
-        match next {
-            Some(Message::Do(request)) => {
-                ops += request.ops();
-                bytes += request.bytes();
-                batch.push(request);
-            }
-            Some(Message::Close) => inbox.close(),
-            None => break,
+        match inbox.blocking_recv()? {
+            Message::Do(request) => return Some(request),
+            // What is queued behind it still counts.
+            Message::Close => inbox.close(),
         }
-        next = match ops {
-            // Woken by nothing but `Close`: what is queued behind it still counts.
-            0 => inbox.blocking_recv(),
-            _ if ops < BATCH_OPS && bytes < BATCH_BYTES => inbox.try_recv().ok(),
-            _ => None,
-        };
     }
-    (!batch.is_empty()).then_some(batch)
 }
 
-fn write_batch(store: &Opened, kept: &mut Kept, mut batch: Vec<Box<dyn Request>>) {
-    write_together(store, kept, &mut batch);
+/// One that is there already.
+fn next_now(inbox: &mut mpsc::Receiver<Message>) -> Option<Box<dyn Request>> {
+    loop {
+        match inbox.try_recv().ok()? {
+            Message::Do(request) => return Some(request),
+            Message::Close => inbox.close(),
+        }
+    }
+}
+
+/// Carries a request out, and those that come while that is done, and commits when there is none or the batch is full: who
+/// asks and who writes work at the same time, and only the commit is waited for.
+fn write_batch(store: &Opened, kept: &mut Kept, first: Box<dyn Request>, inbox: &mut mpsc::Receiver<Message>) {
+    let mut batch = Vec::new();
+    let work = |txn: &mut Batch| {
+        let (mut ops, mut bytes) = (0, 0);
+        let mut next = Some(first);
+        while let Some(request) = next {
+            ops += request.ops();
+            bytes += request.bytes();
+            // Kept first: if it panics, it is still to be answered.
+            batch.push(request);
+            batch.last_mut().map_or(Ok(()), |request| request.run(txn))?;
+            next = if ops < BATCH_OPS && bytes < BATCH_BYTES { next_now(inbox) } else { None };
+        }
+        Ok(ops)
+    };
+    if let Err(reason) = transact(store, kept, work) {
+        write_apart(store, kept, &mut batch, reason);
+    }
     for request in batch {
         request.answer();
     }
@@ -257,8 +271,14 @@ fn write_batch(store: &Opened, kept: &mut Kept, mut batch: Vec<Box<dyn Request>>
 /// request among a thousand costs twenty commits that way, not a thousand.
 fn write_together(store: &Opened, kept: &mut Kept, requests: &mut [Box<dyn Request>]) {
     let ops = requests.iter().map(|request| request.ops()).sum();
-    let work = |txn: &mut Batch| requests.iter_mut().try_for_each(|request| request.run(txn));
-    let Err(reason) = transact(store, kept, ops, work) else { return };
+    let work = |txn: &mut Batch| requests.iter_mut().try_for_each(|request| request.run(txn)).map(|()| ops);
+    if let Err(reason) = transact(store, kept, work) {
+        write_apart(store, kept, requests, reason);
+    }
+}
+
+/// Carries out requests of which one transaction failed, for this reason.
+fn write_apart(store: &Opened, kept: &mut Kept, requests: &mut [Box<dyn Request>], reason: StoreError) {
     tracing::warn!(requests = requests.len(), %reason, "a write failed");
     for request in requests.iter_mut() {
         request.forget(0);
@@ -280,25 +300,24 @@ fn write_one_by_one(store: &Opened, kept: &mut Kept, request: &mut dyn Request, 
         return request.fail_one(reason);
     }
     for index in 0..request.ops() {
-        if let Err(reason) = transact(store, kept, 1, |txn| request.run_one(index, txn)) {
+        if let Err(reason) = transact(store, kept, |txn| request.run_one(index, txn).map(|()| 1)) {
             request.forget(index);
             request.fail_one(reason);
         }
     }
 }
 
-/// Runs `work`, which is so many operations, in a transaction and commits it. A panic is an error like any other: the transaction is aborted and the
-/// thread goes on.
+/// Runs `work`, which says how many operations it was, in a transaction and commits it. A panic is an error like any other:
+/// the transaction is aborted and the thread goes on.
 fn transact(
     store: &Opened,
     kept: &mut Kept,
-    ops: usize,
-    work: impl FnOnce(&mut Batch) -> Result<(), StoreError>,
+    work: impl FnOnce(&mut Batch) -> Result<usize, StoreError>,
 ) -> Result<(), StoreError> {
     let attempt = AssertUnwindSafe(|| {
         let begun = Instant::now();
         let mut batch = Batch::begin(store, kept).map_err(Failure::into_reason)?;
-        work(&mut batch)?;
+        let ops = work(&mut batch)?;
         batch.commit().map_err(Failure::into_reason)?;
         store.commits.count(ops, begun.elapsed());
         Ok(())

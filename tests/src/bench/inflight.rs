@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Figure;
 use super::load::{BareRoute, this_program};
+use super::resident::Resident;
 use super::sandbox::Nobody;
 use crate::crowd::message;
 
