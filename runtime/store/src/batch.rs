@@ -57,7 +57,7 @@ impl<'s> Batch<'s> {
         let room = Room::new(store.env.info().map_size as u64, used);
         let last = tables.counters.get(&txn, LAST_SEQ)?.unwrap_or(0);
         let seqs = Seqs { stored: last, last };
-        let recent = recent.begin();
+        let recent = recent.begin(tables, &txn)?;
         let numbers = Numbers::behind(last_number);
         let (counts, indexes, log, pushall_counts) = Default::default();
         Ok(Self {

@@ -13,8 +13,9 @@
 
 mod dues;
 mod frontier;
+mod names;
+mod on_disk;
 
-use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ use crate::tables::Tables;
 use dues::{Due, Dues};
 pub(crate) use frontier::Frontier;
 use frontier::Name;
+use names::Names;
+use on_disk::OnDisk;
 
 /// With so many entries of an index in memory the oldest are moved to the disk, by default. There are never more than
 /// half as many again: about 25 MB for both, and a second's reading when the store is opened.
@@ -41,7 +44,8 @@ const NAME_BYTES: u64 = 2 * (8 + 8 + 10);
 
 /// The entries in memory.
 pub(crate) struct RecentJobs {
-    names: BTreeSet<Name>,
+    names: Names,
+    on_disk: OnDisk,
     dues: Dues,
     frontier: Frontier,
     limit: usize,
@@ -73,7 +77,8 @@ impl RecentJobs {
             }
         }
         names.retain(|&name| !frontier.has_name(name));
-        Ok(Self { names: names.into_iter().collect(), dues, frontier, limit, owed: 0 })
+        let on_disk = OnDisk::load(tables, txn)?;
+        Ok(Self { names: names.into_iter().collect(), on_disk, dues, frontier, limit, owed: 0 })
     }
 
     /// How much room the entries will take on the disk.
@@ -91,9 +96,10 @@ impl RecentJobs {
         self.frontier
     }
 
-    /// Begins what may be undone.
-    pub(crate) fn begin(&mut self) -> RecentBatch<'_> {
-        RecentBatch { frontier: self.frontier, changes: Vec::new(), puts: 0, recent: self }
+    /// Begins what may be undone, in a transaction that begins as well.
+    pub(crate) fn begin(&mut self, tables: &Tables, txn: &RoTxn) -> heed::Result<RecentBatch<'_>> {
+        self.on_disk.begin(tables, txn)?;
+        Ok(RecentBatch { frontier: self.frontier, changes: Vec::new(), puts: 0, recent: self })
     }
 
     /// How many are moved at a time: fewer in tests, which set a small limit.
@@ -174,10 +180,13 @@ impl RecentBatch<'_> {
         hash: u64,
         is_it: impl Fn(Seq) -> Result<bool, Failure>,
     ) -> Result<Option<Seq>, Failure> {
-        for &(_, seq) in self.recent.names.range((hash, 0)..=(hash, Seq::MAX)) {
+        for seq in self.recent.names.with_hash(hash) {
             if is_it(seq)? {
                 return Ok(Some(seq));
             }
+        }
+        if !self.recent.on_disk.may_have(hash) {
+            return Ok(None);
         }
         for candidate in tables.job_index.get_duplicates(txn, &hash)?.into_iter().flatten() {
             let (_, seq) = candidate?;
@@ -239,15 +248,14 @@ impl RecentBatch<'_> {
             return Ok(false);
         }
         let enough = std::mem::take(owed);
-        let behind = (Bound::Excluded(frontier.moved()), Bound::Unbounded);
-        let next = names.range(behind).filter(|name| frontier.is_to_be_moved(**name)).take(enough);
-        let next: Vec<Name> = next.copied().collect();
+        let next = names.behind(frontier.moved(), enough, |name| frontier.is_to_be_moved(name));
         match next.last() {
             Some(&name) if next.len() == enough => frontier.set_moved(name),
             _ => frontier.end_moving(),
         }
         for (hash, seq) in next {
             tables.job_index.put(txn, &hash, &seq)?;
+            self.recent.on_disk.set(hash);
             self.take_name((hash, seq));
         }
         Ok(true)
@@ -288,7 +296,7 @@ impl RecentBatch<'_> {
     }
 
     fn take_name(&mut self, name: Name) -> bool {
-        let was_there = self.recent.names.remove(&name);
+        let was_there = self.recent.names.remove(name);
         if was_there {
             self.changes.push(Change::NameWent(name));
         }
@@ -317,8 +325,8 @@ impl Drop for RecentBatch<'_> {
         let RecentJobs { names, dues, frontier, .. } = &mut *self.recent;
         for change in self.changes.drain(..).rev() {
             match change {
-                Change::NameCame(name) => _ = names.remove(&name),
-                Change::NameWent(name) => _ = names.insert(name),
+                Change::NameCame(name) => _ = names.remove(name),
+                Change::NameWent(name) => names.insert(name),
                 Change::DueCame(func, due) => _ = dues.remove(&func, due),
                 Change::DueWent(func, due) => _ = dues.insert(&func, due),
             }
