@@ -257,7 +257,7 @@ fn decode(frame: &[u8], mut codec: FrameCodec) -> Option<Packet> {
 }
 
 /// Recordings of workers that act as soon as they are given something: what they say next depends on when that is, and the
-/// reference server is a second early with jobs that were put off. These programs are run against our server instead.
+/// reference server is a second early with jobs that were put off. `golden_live.rs` plays them.
 const LIVE: [&str; 2] = ["33_client_aio_periodic", "34_client_node_periodic"];
 
 #[tokio::test]
