@@ -96,7 +96,8 @@ pub(crate) async fn bind<F: Bindable>(request: Request, limit: usize) -> Result<
     if says("form-urlencoded") {
         bind_form(request, limit).await
     } else if says("multipart/form-data") {
-        bind_multipart(request, limit).await
+        // Four times as large as all else, and every push would carry it along.
+        Box::pin(bind_multipart(request, limit)).await
     } else if says("json") {
         let body = limits::read(request.into_body(), limit).await?;
         Ok(validated(json::decode(&body).map_err(BindingErrors::deserialization)?, BindingErrors::default())?)
