@@ -147,7 +147,7 @@ impl Service {
         note: Option<Note>,
         once: Option<Once>,
     ) -> Result<(), ServiceError> {
-        let key = JobKey { func: self.prefix.func(sender), name: name.clone() };
+        let key = JobKey { func: self.prefix.func(sender), name };
         let once = once.map(Note::Once);
         if self.queue.keeps_notes() {
             let job = NewJob { key, workload, sched_at };
@@ -157,21 +157,31 @@ impl Service {
             }
             return Ok(self.queue.submit_noted(vec![job], notes).await?);
         }
-        // A Periodic server elsewhere: the log is written first, so that nothing that was taken there is unknown here; what a
-        // kill leaves between the two stands as accepted, and nobody was told so.
+        // Apart, because a push that does not go that way would carry it along.
+        Box::pin(self.accept_elsewhere(sender, NewJob { key, workload, sched_at }, note, once)).await
+    }
+
+    /// The same with a Periodic server elsewhere: the log is written first, so that nothing that was taken there is unknown
+    /// here; what a kill leaves between the two stands as accepted, and nobody was told so.
+    async fn accept_elsewhere(
+        &self,
+        sender: &SenderName,
+        job: NewJob,
+        note: Option<Note>,
+        once: Option<Note>,
+    ) -> Result<(), ServiceError> {
         if let Some(log) = &self.log {
-            let data = Some(workload.clone());
             let accepted = DeliveryEvent::Accepted {
                 sender: sender.clone(),
-                name,
-                due_at: sched_at,
+                name: job.key.name.clone(),
+                due_at: job.sched_at,
                 pushall: None,
                 tag: None,
-                data,
+                data: Some(job.workload.clone()),
             };
             log.note(note.into_iter().collect(), vec![accepted]).await?;
         }
-        one(self.queue.submit(vec![NewJob { key, workload, sched_at }]).await)?;
+        one(self.queue.submit(vec![job]).await)?;
         if let (Some(log), Some(once)) = (&self.log, once) {
             log.note(vec![once], Vec::new()).await?;
         }
