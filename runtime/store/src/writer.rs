@@ -30,6 +30,9 @@ const QUEUE: usize = 4096;
 const BATCH_OPS: usize = 1024;
 /// Nor once it carries so many bytes, which LMDB holds in memory until the commit.
 const BATCH_BYTES: usize = 16 << 20;
+/// From so many operations on, whoever is ready to run is let go first before the commit: they may be about to ask, too, and
+/// a commit costs as much for one as for hundreds. Where processors are idle nobody is, and nothing is waited for.
+const CROWD: usize = 4;
 /// A scratch buffer that one large record made larger than this is not kept.
 const SCRATCH_BYTES: usize = 1 << 20;
 
@@ -255,7 +258,14 @@ fn write_batch(store: &Opened, kept: &mut Kept, first: Box<dyn Request>, inbox: 
             // Kept first: if it panics, it is still to be answered.
             batch.push(request);
             batch.last_mut().map_or(Ok(()), |request| request.run(txn))?;
-            next = if ops < BATCH_OPS && bytes < BATCH_BYTES { next_now(inbox) } else { None };
+            if ops >= BATCH_OPS || bytes >= BATCH_BYTES {
+                break;
+            }
+            next = next_now(inbox);
+            if next.is_none() && ops >= CROWD {
+                thread::yield_now();
+                next = next_now(inbox);
+            }
         }
         Ok(ops)
     };
