@@ -1,6 +1,6 @@
 //! One write transaction, and what is kept beside it until the commit: the next job number, how the newest part of the
-//! indexes of jobs, the counts of funcs and of pushalls and the indexes of recipients changed, which recipients did, and how much room is
-//! left.
+//! indexes of jobs and of deliveries, the counts of funcs and of pushalls and the indexes of recipients changed, which
+//! recipients did, and how much room is left.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,6 @@
 //! The one thread that writes (DESIGN §8). It takes what is queued, carries it out in order in one transaction, commits
-//! durably and answers everybody: what comes while it works goes along, and while it waits for the disk, the next batch gathers.
+//! durably and answers everybody: what comes while it works goes along, and while it waits for the disk the next batch
+//! gathers.
 //!
 //! When the shared transaction fails it is aborted and the requests are tried again in halves, down to the one that
 //! fails; if that has several operations, each gets a transaction of its own. So a failure costs time, never somebody
