@@ -96,7 +96,7 @@ pub(crate) async fn bind<F: Bindable>(request: Request, limit: usize) -> Result<
     if says("form-urlencoded") {
         bind_form(request, limit).await
     } else if says("multipart/form-data") {
-        // Four times as large as all else, and every push would carry it along.
+        // Larger than all else together, and every push would carry it along.
         Box::pin(bind_multipart(request, limit)).await
     } else if says("json") {
         let body = limits::read(request.into_body(), limit).await?;

@@ -115,6 +115,7 @@ pub(crate) async fn push(
     let name = match &key {
         Some(key) => {
             let asked = key.asks(&["push", push.sender.as_str(), push.pusher.as_str(), &push.data], sched_at, force);
+            // Apart, because a push without a key would carry it along.
             Box::pin(api.service.push_once(push, asked)).await?
         }
         None => api.service.push(push).await?,

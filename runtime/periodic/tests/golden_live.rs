@@ -21,6 +21,7 @@ use periodic::wire::{Command, DEFAULT_MAX_PAYLOAD, FrameCodec, FrameReader, MsgI
 use periodic::{Connect, Endpoint, Job, JobKey};
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio_util::codec::{Decoder, Encoder};
 
 /// A line of a recording.
@@ -150,6 +151,8 @@ struct Session {
     /// How far each worker has come with what it says about a job.
     works: Mutex<HashMap<JobKey, usize>>,
     assigned: Mutex<HashMap<JobKey, VecDeque<Job>>>,
+    /// Workers at work.
+    working: Mutex<Vec<JoinHandle<()>>>,
     /// Something came, or was said.
     news: Notify,
     /// The beginnings of the funcs that are its own.
@@ -212,12 +215,22 @@ impl Session {
         self.until(&format!("what comes before line {line}"), all).await;
     }
 
+    /// Waits until all work is over, and sees that nothing was wrong with it.
+    async fn until_idle(&self) {
+        loop {
+            let work = self.working.lock().unwrap().pop();
+            let Some(work) = work else { return };
+            work.await.unwrap();
+        }
+    }
+
     /// Reads what the server says to a connection.
     async fn listen(self: Arc<Self>, link: Arc<Link>, mut frames: FrameReader<ReadHalf<Box<dyn Stream>>>) {
         while let Ok(Some(payload)) = frames.next().await {
             let packet = Packet::decode(payload).unwrap();
             if let Command::JobAssign(job) = packet.command {
-                tokio::spawn(Arc::clone(&self).work(Arc::clone(&link), packet.msgid, job));
+                let work = tokio::spawn(Arc::clone(&self).work(Arc::clone(&link), packet.msgid, job));
+                self.working.lock().unwrap().push(work);
             } else {
                 link.came.lock().unwrap().push_back(packet);
                 self.news.notify_waiters();
@@ -244,7 +257,7 @@ impl Session {
     async fn work_on(&self, link: &Link, key: &JobKey) -> bool {
         let lines = &self.recording.works[key];
         let at = self.works.lock().unwrap().get(key).copied().unwrap_or_default();
-        let line = lines[at];
+        let line = *lines.get(at).unwrap_or_else(|| panic!("{key:?} was assigned again after its end"));
         self.until_said(line, false, |command| concerns(command, key)).await;
         let (packet, time) = self.recording.said(line);
         // It holds a lock as long as it did.
@@ -321,8 +334,8 @@ async fn play(file: &str, funcs: &'static str) {
     let server = Running::with_options(ServerOptions::default()).await;
     let recording = Recording::read(file);
     let assigned = Mutex::new(recording.assigned.clone());
-    let (said, works, news) = (Mutex::default(), Mutex::default(), Notify::new());
-    let session = Arc::new(Session { recording, said, works, assigned, news, funcs });
+    let (said, works, working, news) = (Mutex::default(), Mutex::default(), Mutex::default(), Notify::new());
+    let session = Arc::new(Session { recording, said, works, assigned, working, news, funcs });
     let mut links = Links::default();
     // Who has asked under each msgid, and which worker grabs under it.
     let mut asked: HashMap<(&str, MsgId), (Arc<Link>, usize)> = HashMap::new();
@@ -334,6 +347,7 @@ async fn play(file: &str, funcs: &'static str) {
             }
             Said::Closed { conn } => {
                 session.until_said(line, true, |_| true).await;
+                session.until_idle().await;
                 links.close(conn).await;
             }
             Said::ToServer { packet, .. } if work_of(&packet.command).is_some() => {}

@@ -123,15 +123,15 @@ fn from_ordered(bytes: [u8; 8]) -> i64 {
     i64::from_be_bytes(bytes) ^ i64::MIN
 }
 
-/// The keyed hash under which an index keeps the identity of a job or of a delivery. The key is random for every database, so nobody can aim
-/// for collisions; those that happen are told apart by reading what is found.
+/// The keyed hash under which an index keeps the identity of a job or of a delivery. The key is random for every database,
+/// so nobody can aim for collisions; those that happen are told apart by reading what is found.
 #[derive(Clone, Copy)]
-pub(crate) struct JobHash {
+pub(crate) struct KeyedHash {
     key: [u8; 16],
     mask: u64,
 }
 
-impl JobHash {
+impl KeyedHash {
     /// The hash in earnest.
     pub(crate) fn new(key: [u8; 16]) -> Self {
         Self { key, mask: u64::MAX }

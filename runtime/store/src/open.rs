@@ -12,7 +12,7 @@ use crate::changes::{self, Progress};
 use crate::counts::CommitCounts;
 use crate::deliveries::{DeliveryCounts, RECENT_NAMES, RecentNames, take_names_over};
 use crate::error::OpenError;
-use crate::keys::{JobHash, LAST_SEQ};
+use crate::keys::{KeyedHash, LAST_SEQ};
 use crate::pushalls::take_fan_outs_over;
 use crate::recent::{Frontier, RECENT_JOBS, RecentJobs};
 use crate::tables::{MAX_DATABASES, Meta, Tables};
@@ -45,16 +45,16 @@ impl Default for StoreOptions {
 /// are moved.
 #[derive(Clone, Copy)]
 pub(crate) struct Indexing {
-    pub(crate) hash: fn([u8; 16]) -> JobHash,
+    pub(crate) hash: fn([u8; 16]) -> KeyedHash,
     /// With so many entries of an index of jobs in memory they begin to be moved to the disk.
-    pub(crate) in_memory: usize,
+    pub(crate) jobs_in_memory: usize,
     /// The same for the index of deliveries.
-    pub(crate) names_in_memory: usize,
+    pub(crate) deliveries_in_memory: usize,
 }
 
 impl Default for Indexing {
     fn default() -> Self {
-        Self { hash: JobHash::new, in_memory: RECENT_JOBS, names_in_memory: RECENT_NAMES }
+        Self { hash: KeyedHash::new, jobs_in_memory: RECENT_JOBS, deliveries_in_memory: RECENT_NAMES }
     }
 }
 
@@ -63,7 +63,7 @@ impl Default for Indexing {
 pub(crate) struct Opened {
     pub(crate) env: Env<WithoutTls>,
     pub(crate) tables: Tables,
-    pub(crate) hash: JobHash,
+    pub(crate) hash: KeyedHash,
     pub(crate) prefix: Prefix,
     /// Random for every store, so that an index is not taken for that of another one.
     pub(crate) identity: [u8; 16],
@@ -77,8 +77,7 @@ pub(crate) struct Opened {
 
 /// The version of what [`crate::tables`] describes. Version 1 had no `created_counts`, `changes` and `identity`, and
 /// recipients in JSON; version 2 had the last job number in `meta`, and all jobs in both indexes; version 3 had no delivery
-/// log, and of pushalls only `fan_outs`; version 4 had the
-/// deliveries' index by name in `delivery_names`, with names in it.
+/// log, and of pushalls only `fan_outs`; version 4 had the deliveries' index by name in `delivery_names`, with names in it.
 pub(crate) const SCHEMA: u32 = 5;
 const LOCK_FILE: &str = "store.lock";
 
@@ -109,8 +108,8 @@ impl Opened {
         let hash = (indexing.hash)(hash_key);
         let txn = env.read_txn().map_err(lmdb)?;
         let progress = Progress::starting_at(changes::last_entry(&tables, &txn).map_err(lmdb)?);
-        let recent = RecentJobs::load(&tables, &txn, hash, frontier, indexing.in_memory).map_err(lmdb)?;
-        let names = RecentNames::load(&tables, &txn, hash, indexing.names_in_memory).map_err(lmdb)?;
+        let recent = RecentJobs::load(&tables, &txn, hash, frontier, indexing.jobs_in_memory).map_err(lmdb)?;
+        let names = RecentNames::load(&tables, &txn, hash, indexing.deliveries_in_memory).map_err(lmdb)?;
         drop(txn);
         if is_new {
             // A commit makes the file durable, not its name.
@@ -208,7 +207,7 @@ fn create_tables(
     env: &Env<WithoutTls>,
     dir: &Path,
     is_new: bool,
-    hash: fn([u8; 16]) -> JobHash,
+    hash: fn([u8; 16]) -> KeyedHash,
 ) -> Result<Made, OpenError> {
     let lmdb = |source| OpenError::Lmdb { dir: dir.into(), source };
     let damaged = |key: &str, bytes: usize| OpenError::Damaged {

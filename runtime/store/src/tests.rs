@@ -16,7 +16,7 @@ use periodic::{Job, JobKey, JobOp, JobOpDone, JobStore, JobStoreError, Seq};
 use pusher_core::{Applied, Change, ContactFields, PusherChange, PusherId, StoreError, Storer};
 
 use crate::deliveries::RECENT_NAMES;
-use crate::keys::{JobHash, Key};
+use crate::keys::{Key, KeyedHash};
 use crate::open::{Indexing, Opened};
 use crate::recent::RECENT_JOBS;
 use crate::record::JobRecord;
@@ -28,9 +28,9 @@ fn options() -> StoreOptions {
 
 /// Nearly all hashes are the same.
 const COLLIDING: Indexing =
-    Indexing { hash: JobHash::colliding, in_memory: RECENT_JOBS, names_in_memory: RECENT_NAMES };
+    Indexing { hash: KeyedHash::colliding, jobs_in_memory: RECENT_JOBS, deliveries_in_memory: RECENT_NAMES };
 /// Two jobs are enough that some are moved to the disk.
-const FEW: Indexing = Indexing { hash: JobHash::new, in_memory: 1, names_in_memory: 1 };
+const FEW: Indexing = Indexing { hash: KeyedHash::new, jobs_in_memory: 1, deliveries_in_memory: 1 };
 
 fn open(dir: &Path) -> Store {
     Store::open(dir, options()).unwrap()

@@ -214,7 +214,7 @@ impl<O: Operation> Request for Ask<O> {
 fn run(store: &Opened, recent: RecentJobs, mut inbox: mpsc::Receiver<Message>) {
     let mut resident = Resident::of(store.env.path());
     let mut kept = Kept { recent, mover: Mover::default(), last_number: 0, scratch: Vec::new() };
-    while let Some(first) = next(&mut inbox) {
+    while let Some(first) = next(&mut inbox, mpsc::Receiver::blocking_recv) {
         write_batch(store, &mut kept, first, &mut inbox);
         resident.keep_small();
         if kept.scratch.capacity() > SCRATCH_BYTES {
@@ -225,22 +225,15 @@ fn run(store: &Opened, recent: RecentJobs, mut inbox: mpsc::Receiver<Message>) {
     drop(inbox);
 }
 
-/// Waits for a request.
-fn next(inbox: &mut mpsc::Receiver<Message>) -> Option<Box<dyn Request>> {
+/// The next request, however it is received.
+fn next(
+    inbox: &mut mpsc::Receiver<Message>,
+    receive: impl Fn(&mut mpsc::Receiver<Message>) -> Option<Message>,
+) -> Option<Box<dyn Request>> {
     loop {
-        match inbox.blocking_recv()? {
+        match receive(inbox)? {
             Message::Do(request) => return Some(request),
             // What is queued behind it still counts.
-            Message::Close => inbox.close(),
-        }
-    }
-}
-
-/// One that is there already.
-fn next_now(inbox: &mut mpsc::Receiver<Message>) -> Option<Box<dyn Request>> {
-    loop {
-        match inbox.try_recv().ok()? {
-            Message::Do(request) => return Some(request),
             Message::Close => inbox.close(),
         }
     }
@@ -249,24 +242,25 @@ fn next_now(inbox: &mut mpsc::Receiver<Message>) -> Option<Box<dyn Request>> {
 /// Carries a request out, and those that come while that is done, and commits when there is none or the batch is full: who
 /// asks and who writes work at the same time, and only the commit is waited for.
 fn write_batch(store: &Opened, kept: &mut Kept, first: Box<dyn Request>, inbox: &mut mpsc::Receiver<Message>) {
-    let mut batch = Vec::new();
+    // Outside of what may fail or panic: whatever happens there, each is answered.
+    let mut batch = vec![first];
     let work = |txn: &mut Batch| {
-        let (mut ops, mut bytes) = (0, 0);
-        let mut next = Some(first);
-        while let Some(request) = next {
+        let (mut done, mut ops, mut bytes) = (0, 0, 0);
+        while let Some(request) = batch.get_mut(done) {
+            request.run(txn)?;
+            done += 1;
             ops += request.ops();
             bytes += request.bytes();
-            // Kept first: if it panics, it is still to be answered.
-            batch.push(request);
-            batch.last_mut().map_or(Ok(()), |request| request.run(txn))?;
             if ops >= BATCH_OPS || bytes >= BATCH_BYTES {
                 break;
             }
-            next = next_now(inbox);
-            if next.is_none() && ops >= CROWD {
+            let now = |inbox: &mut mpsc::Receiver<Message>| inbox.try_recv().ok();
+            let mut more = next(inbox, now);
+            if more.is_none() && ops >= CROWD {
                 thread::yield_now();
-                next = next_now(inbox);
+                more = next(inbox, now);
             }
+            batch.extend(more);
         }
         Ok(ops)
     };

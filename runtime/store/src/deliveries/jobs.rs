@@ -93,22 +93,22 @@ pub(super) struct Find {
 }
 
 /// A message that waits.
-pub(super) struct Found {
+pub(super) struct Waiting {
     pub(super) sender: SenderName,
     pub(super) facts: JobFacts,
     pub(super) data: String,
 }
 
 impl Operation for Find {
-    type Done = Vec<Found>;
+    type Done = Vec<Waiting>;
     type Error = StoreError;
 
-    fn apply(&self, batch: &mut Batch) -> Result<Vec<Found>, Failure> {
+    fn apply(&self, batch: &mut Batch) -> Result<Vec<Waiting>, Failure> {
         let mut found = Vec::new();
         for sender in &self.senders {
             if let Some((facts, data)) = batch.waiting(sender, &self.name)? {
                 let data = String::from_utf8_lossy(data).into_owned();
-                found.push(Found { sender: sender.clone(), facts, data });
+                found.push(Waiting { sender: sender.clone(), facts, data });
             }
         }
         Ok(found)

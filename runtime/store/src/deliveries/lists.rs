@@ -13,7 +13,7 @@ use pusher_core::{
     Delivery, DeliveryCursor, DeliveryFilter, DeliveryPage, DeliveryState, JobName, SenderName, StoreError,
 };
 
-use super::jobs::{self, accepted, sender_of};
+use super::jobs::{Waiting, accepted, facts, sender_of};
 use super::names::{Found, Wanted};
 use super::record::{KEPT, Kept, Place, decode, millis_number};
 use crate::error::{corrupt, store_error};
@@ -32,7 +32,7 @@ impl Opened {
     pub(super) fn deliveries_named(&self, name: &JobName) -> Result<Vec<Delivery>, StoreError> {
         let lmdb = |e| store_error(&e);
         let txn = self.snapshot()?;
-        let places = self.names.places(&self.tables, &txn, self.hash, Wanted::Name(name)).map_err(lmdb)?;
+        let places = self.names.places(&self.tables, &txn, Wanted::Name(name)).map_err(lmdb)?;
         let mut found = Vec::new();
         for place in places {
             if let Some(bytes) = self.tables.deliveries.get(&txn, &place.key()).map_err(lmdb)? {
@@ -47,10 +47,10 @@ impl Opened {
         &self,
         name: &JobName,
         mut known: Vec<Delivery>,
-        waiting: Vec<jobs::Found>,
+        waiting: Vec<Waiting>,
     ) -> Result<Vec<Delivery>, StoreError> {
         let txn = self.env.read_txn().map_err(|e| store_error(&e))?;
-        for jobs::Found { sender, facts, data } in waiting {
+        for Waiting { sender, facts, data } in waiting {
             let of = pushalls::read(&self.tables, &txn, facts.pushall)?;
             let Some(Kept { delivery, .. }) = accepted(&sender, name, facts, of.as_ref()) else { continue };
             let delivery = Delivery { data: Some(data), ..delivery };
@@ -126,7 +126,7 @@ impl Opened {
         };
         match wanted {
             Some(wanted) => {
-                let places = self.names.places(&self.tables, txn, self.hash, wanted);
+                let places = self.names.places(&self.tables, txn, wanted);
                 let mut places = places.map_err(|e| store_error(&e))?;
                 places.retain(|place| numbers.contains(&place.number) && is_asked_for(place.state));
                 walks.push(Walk::of_places(&self.tables, txn, places)?);
@@ -147,8 +147,9 @@ impl Opened {
     fn untried(&self, txn: &RoTxn, seq: Seq, job: &JobRecord) -> Result<Option<Delivery>, StoreError> {
         let name = std::str::from_utf8(job.name).ok().and_then(|name| JobName::parse(name).ok());
         let (Some(sender), Some(name)) = (sender_of(&self.prefix, job.func), name) else { return Ok(None) };
-        let facts = jobs::facts(seq, job);
-        let record = self.names.find(&self.tables, txn, self.hash, &sender, &name).map_err(|e| store_error(&e))?;
+        let facts = facts(seq, job);
+        let named = self.names.named(&sender, &name);
+        let record = self.names.find(&self.tables, txn, named, (&sender, &name)).map_err(|e| store_error(&e))?;
         if record.is_some_and(|Found { place, .. }| !place.state.is_final() || place.number > facts.number) {
             return Ok(None);
         }

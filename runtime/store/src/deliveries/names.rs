@@ -16,6 +16,7 @@
 mod entry;
 mod moving;
 mod readers;
+mod upgrade;
 
 use std::collections::BTreeSet;
 use std::ops::{Bound, Deref};
@@ -26,15 +27,16 @@ use pusher_core::{JobName, SenderName, StoreError};
 
 use super::record::{KEPT, Kept, Place, decode};
 use crate::error::store_error;
-use crate::keys::{INDEXED_NUMBER, JobHash};
+use crate::keys::{INDEXED_NUMBER, KeyedHash};
 use crate::open::Opened;
 use crate::tables::Tables;
 pub(super) use entry::{Entry, Named};
-pub(crate) use moving::{Mover, Step, take_names_over};
+pub(crate) use moving::{Mover, Step};
 use readers::{Readers, Reading};
+pub(crate) use upgrade::take_names_over;
 
 /// With so many entries in memory they begin to be moved to the disk, by default. There are never more than half as many
-/// again: about 15 MB.
+/// again: at 40 bytes each, in a tree that may be half full, 15 MB at most.
 pub(crate) const RECENT_NAMES: usize = 1 << 17;
 /// A walk through memory lets the writer in between so many entries.
 const STRETCH: usize = 1024;
@@ -43,6 +45,7 @@ const ENTRY_BYTES: u64 = 2 * (Entry::BYTES as u64 + 10);
 
 /// The part in memory.
 pub(crate) struct RecentNames {
+    hash: KeyedHash,
     entries: Mutex<BTreeSet<Entry>>,
     readers: Readers,
     limit: usize,
@@ -51,13 +54,13 @@ pub(crate) struct RecentNames {
 /// A record that was found.
 pub(super) struct Found {
     pub(super) place: Place,
-    /// What it says; `None` if it cannot be read.
-    pub(super) kept: Option<Kept>,
+    /// What it says, or why it cannot be read.
+    pub(super) kept: Result<Kept, StoreError>,
 }
 
 impl RecentNames {
     /// Reads what belongs into memory. A record that cannot be read has no name: it is passed over with a warning.
-    pub(crate) fn load(tables: &Tables, txn: &RoTxn, hash: JobHash, limit: usize) -> heed::Result<Self> {
+    pub(crate) fn load(tables: &Tables, txn: &RoTxn, hash: KeyedHash, limit: usize) -> heed::Result<Self> {
         let indexed = tables.counters.get(txn, INDEXED_NUMBER)?.unwrap_or(0);
         let mut entries = Vec::new();
         for state in KEPT {
@@ -68,7 +71,13 @@ impl RecentNames {
                 entries.extend(entry_of(hash, key, bytes));
             }
         }
-        Ok(Self { entries: Mutex::new(entries.into_iter().collect()), readers: Readers::default(), limit })
+        let entries = Mutex::new(entries.into_iter().collect());
+        Ok(Self { hash, entries, readers: Readers::default(), limit })
+    }
+
+    /// Under what a delivery is found.
+    pub(super) fn named(&self, sender: &SenderName, name: &JobName) -> Named {
+        Named::of(self.hash, name, sender)
     }
 
     /// A record is about to be there, of a number that was never given before.
@@ -95,26 +104,24 @@ impl RecentNames {
         self.entries().range(range).take(many).copied().collect()
     }
 
-    /// The record of this sender and name in `txn`.
+    /// The record of this sender and name in `txn`, which is [`named`](Self::named) so.
     pub(super) fn find(
         &self,
         tables: &Tables,
         txn: &RoTxn,
-        hash: JobHash,
-        sender: &SenderName,
-        name: &JobName,
+        named: Named,
+        (sender, name): (&SenderName, &JobName),
     ) -> heed::Result<Option<Found>> {
-        let named = Named::of(hash, name, sender);
-        // A transaction sees one record at most.
+        // One that cannot be read is taken for it if there is no other: nothing else says so much as all three hashes.
         let mut unreadable = None;
         let mut is_it = |place: Place| -> heed::Result<Option<Found>> {
             let Some(bytes) = tables.deliveries.get(txn, &place.key())? else { return Ok(None) };
             match decode(place, bytes) {
                 Ok(kept) if kept.delivery.name == *name && kept.delivery.sender == *sender => {
-                    return Ok(Some(Found { place, kept: Some(kept) }));
+                    return Ok(Some(Found { place, kept: Ok(kept) }));
                 }
                 Ok(_) => {}
-                Err(_) => unreadable = Some(Found { place, kept: None }),
+                Err(error) => unreadable = Some(Found { place, kept: Err(error) }),
             }
             Ok(None)
         };
@@ -135,16 +142,10 @@ impl RecentNames {
     }
 
     /// Where records of a recipient may be, or of one of its names: each place once, from the earliest on.
-    pub(super) fn places(
-        &self,
-        tables: &Tables,
-        txn: &RoTxn,
-        hash: JobHash,
-        of: Wanted<'_>,
-    ) -> heed::Result<Vec<Place>> {
+    pub(super) fn places(&self, tables: &Tables, txn: &RoTxn, of: Wanted<'_>) -> heed::Result<Vec<Place>> {
         let [first, last] = match of {
-            Wanted::Recipient(id) => Named::all_of(hash, id),
-            Wanted::Name(name) => Named::all_named(hash, name),
+            Wanted::Recipient(id) => Named::all_of(self.hash, id),
+            Wanted::Name(name) => Named::all_named(self.hash, name),
         };
         let mut places = Vec::new();
         let mut from = Bound::Included(first);
@@ -172,7 +173,7 @@ pub(super) enum Wanted<'a> {
 }
 
 /// The entry of a record; `None`, with a warning, if it cannot be read.
-pub(super) fn entry_of(hash: JobHash, key: &[u8], bytes: &[u8]) -> Option<Entry> {
+pub(super) fn entry_of(hash: KeyedHash, key: &[u8], bytes: &[u8]) -> Option<Entry> {
     let place = Place::of_key(key)?;
     match decode(place, bytes) {
         Ok(kept) => Some(Named::of(hash, &kept.delivery.name, &kept.delivery.sender).at(place)),

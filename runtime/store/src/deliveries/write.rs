@@ -9,7 +9,7 @@ use pusher_core::{
 };
 
 use super::jobs::accepted;
-use super::names::{Found, Named, Step, entry_of};
+use super::names::{Named, Step, entry_of};
 use super::record::{KEPT, Kept, Place, encode, millis_number, number_millis, number_now};
 use crate::batch::Batch;
 use crate::error::{Failure, corrupt};
@@ -143,10 +143,9 @@ impl Batch<'_> {
         job: Option<JobFacts>,
     ) -> Result<Option<DeliveryState>, Failure> {
         let (sender, name) = event.of();
-        let named = Named::of(self.store.hash, name, sender);
-        let found = self.find_delivery(sender, name)?;
-        let place = found.as_ref().map(|found| found.place);
-        let kept = found.and_then(|found| found.kept);
+        let named = self.store.names.named(sender, name);
+        let (place, kept) = self.find_delivery(named, sender, name)?.unzip();
+        let kept = kept.flatten();
         if matches!(event, DeliveryEvent::Deleted { .. }) {
             if let Some(place) = place.filter(|_| kept.as_ref().is_none_or(|kept| kept.delivery.state.is_final())) {
                 self.delete_record(place, named)?;
@@ -231,16 +230,20 @@ impl Batch<'_> {
 
     /// What is kept of a message.
     pub(super) fn delivery_kept(&self, sender: &SenderName, name: &JobName) -> Result<Option<Kept>, Failure> {
-        Ok(self.find_delivery(sender, name)?.and_then(|found| found.kept))
+        let named = self.store.names.named(sender, name);
+        Ok(self.find_delivery(named, sender, name)?.and_then(|(_, kept)| kept))
     }
 
-    /// A record that cannot be read is as good as none: what comes next takes its place.
-    fn find_delivery(&self, sender: &SenderName, name: &JobName) -> heed::Result<Option<Found>> {
-        let found = self.store.names.find(self.tables, &self.txn, self.store.hash, sender, name)?;
-        if let Some(Found { place, kept: None }) = found {
-            tracing::warn!(state = %place.state, number = place.number, "a delivery's record cannot be read and is replaced");
-        }
-        Ok(found)
+    /// Where a record is, and what it says. One that cannot be read is as good as none: what comes next takes its place.
+    fn find_delivery(
+        &self,
+        named: Named,
+        sender: &SenderName,
+        name: &JobName,
+    ) -> heed::Result<Option<(Place, Option<Kept>)>> {
+        let found = self.store.names.find(self.tables, &self.txn, named, (sender, name))?;
+        let warn = |error: &StoreError| tracing::warn!(%error, "a delivery's record is replaced");
+        Ok(found.map(|found| (found.place, found.kept.inspect_err(warn).ok())))
     }
 
     /// The entry in memory, if that is where it is, goes when its turn comes.
@@ -253,7 +256,7 @@ impl Batch<'_> {
     /// Moves some entries of the index by name to the disk, if there are too many in memory.
     pub(crate) fn move_names(&mut self) -> heed::Result<Option<Step>> {
         let Some(last) = self.numbers.last else { return Ok(None) };
-        let added = self.numbers.entered.iter().sum();
+        let added = usize::try_from(self.numbers.entered.iter().sum::<u64>()).unwrap_or(usize::MAX);
         self.mover.step(&self.store.names, self.tables, &mut self.txn, added, last)
     }
 

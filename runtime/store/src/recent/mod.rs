@@ -23,7 +23,7 @@ use heed::{RoTxn, RwTxn};
 use periodic::Seq;
 
 use crate::error::{Failure, corrupt};
-use crate::keys::{JobHash, Key, due_position};
+use crate::keys::{Key, KeyedHash, due_position};
 use crate::record::JobRecord;
 use crate::tables::Tables;
 use dues::{Due, Dues};
@@ -33,12 +33,12 @@ use names::Names;
 use on_disk::OnDisk;
 
 /// With so many entries of an index in memory the oldest are moved to the disk, by default. There are never more than
-/// half as many again: about 25 MB for both, and a second's reading when the store is opened.
+/// half as many again: about 30 MB for both, and a second's reading when the store is opened.
 pub(crate) const RECENT_JOBS: usize = 1 << 18;
 /// So many are moved at a time, roughly: enough to share pages, few enough that the commit takes milliseconds.
 const SLICE: usize = 1024;
-/// For each job that is put, so many names are moved while moving is under way: it is over before half as many have come.
-const NAMES_PER_PUT: usize = 2;
+/// For each entry that comes, so many are moved while moving is under way: it is over before half as many have come.
+pub(crate) const MOVED_PER_ENTRY: usize = 2;
 /// What a name in memory will take on the disk: key, value and what LMDB adds, on a page that may be half full.
 const NAME_BYTES: u64 = 2 * (8 + 8 + 10);
 
@@ -59,7 +59,7 @@ impl RecentJobs {
     pub(crate) fn load(
         tables: &Tables,
         txn: &RoTxn,
-        hash: JobHash,
+        hash: KeyedHash,
         frontier: Frontier,
         limit: usize,
     ) -> heed::Result<Self> {
@@ -101,11 +101,11 @@ impl RecentJobs {
         self.on_disk.begin(tables, txn)?;
         Ok(RecentBatch { frontier: self.frontier, changes: Vec::new(), puts: 0, recent: self })
     }
+}
 
-    /// How many are moved at a time: fewer in tests, which set a small limit.
-    fn slice(&self) -> usize {
-        SLICE.min(self.limit / 2 + 1)
-    }
+/// How many entries are moved at a time from a memory of so many: fewer in tests, which set a small limit.
+pub(crate) fn slice(limit: usize) -> usize {
+    SLICE.min(limit / 2 + 1)
 }
 
 /// What a batch does to the indexes. Dropped without [`keep`](Self::keep), what it did in memory is undone; the
@@ -235,7 +235,7 @@ impl RecentBatch<'_> {
     }
 
     fn move_names(&mut self, tables: &Tables, txn: &mut RwTxn, last: Seq) -> heed::Result<bool> {
-        let slice = self.recent.slice();
+        let slice = slice(self.recent.limit);
         let RecentJobs { names, frontier, limit, owed, .. } = &mut *self.recent;
         if !frontier.is_moving() {
             if names.len() <= *limit {
@@ -243,7 +243,7 @@ impl RecentBatch<'_> {
             }
             frontier.begin_moving(last);
         }
-        *owed += NAMES_PER_PUT * self.puts;
+        *owed += MOVED_PER_ENTRY * self.puts;
         if *owed < slice {
             return Ok(false);
         }
@@ -266,7 +266,7 @@ impl RecentBatch<'_> {
         if self.recent.dues.len() <= self.recent.limit {
             return Ok(false);
         }
-        let enough = self.recent.slice().max(self.puts);
+        let enough = slice(self.recent.limit).max(self.puts);
         let mut moved = Vec::with_capacity(enough);
         let mut through = None;
         let start = Bound::Excluded(self.recent.frontier.dues());

@@ -10,7 +10,7 @@ use periodic::{Job, JobOp, JobOpDone, JobStore, JobStoreError, Seq};
 
 use super::{COLLIDING, FEW, drop_and_audit, due, funcs, job, key, op, open, open_indexed, put_job};
 use crate::Store;
-use crate::keys::JobHash;
+use crate::keys::KeyedHash;
 use crate::open::Indexing;
 
 /// A directory and how its store finds jobs.
@@ -46,7 +46,7 @@ async fn the_store_conforms_although_only_two_jobs_are_indexed_in_memory() {
 
 #[tokio::test]
 async fn the_store_conforms_although_few_are_in_memory_and_all_collide() {
-    conformance::run(|| Place::new(Indexing { hash: JobHash::colliding, ..FEW })).await;
+    conformance::run(|| Place::new(Indexing { hash: KeyedHash::colliding, ..FEW })).await;
 }
 
 #[tokio::test]

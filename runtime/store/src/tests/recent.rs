@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use super::writing::Odd;
 use super::{COLLIDING, FEW, drop_and_audit, due, funcs, job, key, op, open, open_indexed, options, put_job};
 use crate::Store;
-use crate::keys::{JobHash, Key};
+use crate::keys::{Key, KeyedHash};
 use crate::open::Indexing;
 use crate::record::JobRecord;
 
@@ -146,16 +146,16 @@ proptest! {
     fn any_history_leaves_every_job_in_both_indexes(
         events in prop::collection::vec(event(), 1..60), in_memory in 0..12_usize, collide: bool,
     ) {
-        let hash = if collide { JobHash::colliding } else { JobHash::new };
+        let hash = if collide { KeyedHash::colliding } else { KeyedHash::new };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(run(Indexing { hash, in_memory, ..FEW }, events));
+        runtime.block_on(run(Indexing { hash, jobs_in_memory: in_memory, ..FEW }, events));
     }
 }
 
 #[tokio::test]
 async fn a_job_that_is_done_soon_never_reaches_the_indexes_on_the_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let indexing = Indexing { in_memory: 10, ..Indexing::default() };
+    let indexing = Indexing { jobs_in_memory: 10, ..Indexing::default() };
     let store = open_indexed(dir.path(), indexing);
     for round in 0..50 {
         let (seq, _) = put_job(&store, job("f", "a", round)).await;
@@ -170,7 +170,7 @@ async fn a_job_that_is_done_soon_never_reaches_the_indexes_on_the_disk() {
 
 #[tokio::test]
 async fn most_of_many_jobs_are_on_the_disk() {
-    for indexing in [Indexing { in_memory: 100, ..COLLIDING }, Indexing { in_memory: 100, ..FEW }] {
+    for indexing in [Indexing { jobs_in_memory: 100, ..COLLIDING }, Indexing { jobs_in_memory: 100, ..FEW }] {
         let dir = tempfile::tempdir().unwrap();
         let store = open_indexed(dir.path(), indexing);
         for batch in 0..40 {
@@ -209,7 +209,7 @@ fn store_of_schema_2(dir: &Path, jobs: &[Job]) {
         JobRecord::of(job).encode(&mut bytes);
         table.put(&mut txn, &seq, &bytes).unwrap();
         due.put(&mut txn, Key::due(&job.key.func, job.sched_at, seq).as_bytes(), &()).unwrap();
-        index.put(&mut txn, &JobHash::new([7; 16]).of(&job.key.func, &job.key.name), &seq).unwrap();
+        index.put(&mut txn, &KeyedHash::new([7; 16]).of(&job.key.func, &job.key.name), &seq).unwrap();
     }
     funcs.put(&mut txn, b":f", &(jobs.len() as u64)).unwrap();
     txn.commit().unwrap();

@@ -3,7 +3,7 @@
 use pusher_core::{JobName, SenderName};
 
 use super::super::record::{KEPT, Place};
-use crate::keys::JobHash;
+use crate::keys::KeyedHash;
 
 /// The hashes under which a delivery is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,19 +23,19 @@ pub(crate) struct Entry {
 }
 
 impl Named {
-    pub(crate) fn of(hash: JobHash, name: &JobName, sender: &SenderName) -> Self {
+    pub(crate) fn of(hash: KeyedHash, name: &JobName, sender: &SenderName) -> Self {
         let (recipient, name) = hashed(hash, name);
         Self { recipient, name, sender: hash.of_text(sender.as_str()) }
     }
 
     /// The first and the last entry that a recipient can have.
-    pub(super) fn all_of(hash: JobHash, recipient: &str) -> [Entry; 2] {
+    pub(super) fn all_of(hash: KeyedHash, recipient: &str) -> [Entry; 2] {
         let recipient = hash.of_text(recipient);
         [0, u64::MAX].map(|end| Self { recipient, name: end, sender: end }.end(end))
     }
 
     /// The same for one name.
-    pub(super) fn all_named(hash: JobHash, name: &JobName) -> [Entry; 2] {
+    pub(super) fn all_named(hash: KeyedHash, name: &JobName) -> [Entry; 2] {
         let (recipient, name) = hashed(hash, name);
         [0, u64::MAX].map(|end| Self { recipient, name, sender: end }.end(end))
     }
@@ -64,7 +64,7 @@ impl Named {
 }
 
 /// A recipient and a name. The recipient is what stands in the name before the last `_` ([`JobName`]).
-fn hashed(hash: JobHash, name: &JobName) -> (u64, u64) {
+fn hashed(hash: KeyedHash, name: &JobName) -> (u64, u64) {
     let name = name.as_str();
     let recipient = name.rsplit_once('_').map_or(name, |(recipient, _)| recipient);
     (hash.of_text(recipient), hash.of_text(name))
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_recipient_is_found_in_the_name() {
-        let hash = JobHash::new([7; 16]);
+        let hash = KeyedHash::new([7; 16]);
         let name = JobName::parse("a_b_0123").unwrap();
         let found = Named::of(hash, &name, &SenderName::parse("sample").unwrap()).range();
         for [first, last] in [Named::all_of(hash, "a_b"), Named::all_named(hash, &name)] {

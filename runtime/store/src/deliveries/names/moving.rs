@@ -3,20 +3,12 @@
 use std::collections::VecDeque;
 use std::ops::Bound;
 
-use heed::types::Bytes;
-use heed::{Database, Env, RwTxn, WithoutTls};
+use heed::RwTxn;
 
-use super::{Entry, RecentNames, entry_of};
-use crate::keys::{INDEXED_NUMBER, JobHash, LAST_NUMBER};
+use super::{Entry, RecentNames};
+use crate::keys::INDEXED_NUMBER;
+use crate::recent::{MOVED_PER_ENTRY, slice};
 use crate::tables::Tables;
-
-/// So many are moved at a time, roughly: enough to share pages, few enough that the commit takes milliseconds.
-const SLICE: usize = 1024;
-/// For each record that comes so many entries are moved while moving is under way.
-const MOVED_PER_RECORD: usize = 2;
-
-/// Records that an upgrade indexes at a time.
-const UPGRADED: usize = 1 << 20;
 
 /// What the writer knows of the moving, from batch to batch.
 #[derive(Default)]
@@ -52,15 +44,15 @@ impl Mover {
         names: &RecentNames,
         tables: &Tables,
         txn: &mut RwTxn,
-        added: u64,
+        added: usize,
         last: u64,
     ) -> heed::Result<Option<Step>> {
         if added == 0 || (self.under_way.is_none() && names.len() <= names.limit) {
             return Ok(None);
         }
         let mut now = self.under_way.unwrap_or(UnderWay { through: last, behind: None });
-        let owed = self.owed + MOVED_PER_RECORD * usize::try_from(added).unwrap_or(SLICE);
-        if owed < SLICE.min(names.limit / 2 + 1) {
+        let owed = self.owed.saturating_add(MOVED_PER_ENTRY.saturating_mul(added));
+        if owed < slice(names.limit) {
             return Ok(Some(Step { under_way: Some(now), owed, moved: Vec::new() }));
         }
         let moved = names.next((now.behind.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded), owed);
@@ -95,38 +87,4 @@ impl Mover {
             }
         }
     }
-}
-
-/// Schema 4 had the index in `delivery_names`, with the names in its keys: it is made anew.
-pub(crate) fn take_names_over(
-    env: &Env<WithoutTls>,
-    tables: &Tables,
-    txn: &mut RwTxn,
-    hash: JobHash,
-) -> heed::Result<()> {
-    let before: Option<Database<Bytes, Bytes>> = env.open_database(txn, Some("delivery_names"))?;
-    let Some(before) = before else { return Ok(()) };
-    if before.is_empty(txn)? {
-        return Ok(());
-    }
-    let mut last: Option<Vec<u8>> = None;
-    loop {
-        let behind = (last.as_deref().map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
-        let mut entries = Vec::new();
-        let mut next = None;
-        for record in tables.deliveries.range(txn, &behind)?.take(UPGRADED) {
-            let (key, bytes) = record?;
-            entries.extend(entry_of(hash, key, bytes));
-            next = Some(key);
-        }
-        let Some(next) = next.map(<[u8]>::to_vec) else { break };
-        last = Some(next);
-        entries.sort_unstable();
-        for entry in entries {
-            tables.delivery_index.put(txn, &entry.bytes(), &())?;
-        }
-    }
-    let indexed = tables.counters.get(txn, LAST_NUMBER)?.unwrap_or(0);
-    tables.counters.put(txn, INDEXED_NUMBER, &indexed)?;
-    before.clear(txn)
 }

@@ -14,7 +14,7 @@ use super::super::record::{Place, decode};
 use super::{attempt, delivered, name, sender};
 use crate::batch::Batch;
 use crate::error::Failure;
-use crate::keys::{INDEXED_NUMBER, JobHash, LAST_NUMBER};
+use crate::keys::{INDEXED_NUMBER, KeyedHash, LAST_NUMBER};
 use crate::open::{Indexing, Opened, pretend_schema};
 use crate::recent::RECENT_JOBS;
 use crate::writer::Operation;
@@ -23,13 +23,13 @@ use crate::{Store, StoreOptions};
 /// Of two of these names one begins with the other.
 const WHO: [&str; 6] = ["a", "b", "b_", "c", "d", "e"];
 
-fn open(dir: &Path, names_in_memory: usize) -> Store {
-    open_hashed(dir, names_in_memory, JobHash::new)
+fn open(dir: &Path, deliveries_in_memory: usize) -> Store {
+    open_hashed(dir, deliveries_in_memory, KeyedHash::new)
 }
 
-fn open_hashed(dir: &Path, names_in_memory: usize, hash: fn([u8; 16]) -> JobHash) -> Store {
+fn open_hashed(dir: &Path, deliveries_in_memory: usize, hash: fn([u8; 16]) -> KeyedHash) -> Store {
     let options = StoreOptions { map_size: 1 << 30, ..StoreOptions::default() };
-    Store::open_indexed(dir, options, Indexing { hash, in_memory: RECENT_JOBS, names_in_memory }).unwrap()
+    Store::open_indexed(dir, options, Indexing { hash, jobs_in_memory: RECENT_JOBS, deliveries_in_memory }).unwrap()
 }
 
 /// What may happen to deliveries.
@@ -127,14 +127,14 @@ fn records(opened: &Opened, txn: &RoTxn) -> Records {
 
 /// The index says where these are, by name and by recipient, and no others.
 fn agree(opened: &Opened, txn: &Snapshot, records: &Records) {
-    let Opened { names, tables, hash, .. } = opened;
+    let Opened { names, tables, .. } = opened;
     for who in WHO {
-        let found = names.find(tables, txn, *hash, &sender(), &name(who)).unwrap();
+        let found = names.find(tables, txn, names.named(&sender(), &name(who)), (&sender(), &name(who))).unwrap();
         let expected = records.get(who).copied();
         assert_eq!(found.map(|found| found.place), expected, "{who}");
         let name = name(who);
         for wanted in [Wanted::Recipient(who), Wanted::Name(&name)] {
-            let mut places = names.places(tables, txn, *hash, wanted).unwrap();
+            let mut places = names.places(tables, txn, wanted).unwrap();
             assert!(places.is_sorted_by_key(|place| place.number));
             // With colliding hashes there are those of others among them.
             places.retain(|place| Some(*place) == expected);
@@ -195,7 +195,7 @@ proptest! {
     fn any_history_leaves_every_delivery_to_be_found(
         events in prop::collection::vec(event(), 1..80), in_memory in 0..6_usize, collide: bool,
     ) {
-        let hash = if collide { JobHash::colliding } else { JobHash::new };
+        let hash = if collide { KeyedHash::colliding } else { KeyedHash::new };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let mut events = (1..).zip(events);
