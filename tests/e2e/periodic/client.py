@@ -42,10 +42,25 @@ async def main():
     except Exception as error:
         assert str(error) == "no worker", error
 
-    # A stream beside the result.
-    chunks = []
-    assert await client.run_job("stream", "s", stream=chunks.append) == b"three"
+    # A stream beside the result. The library keeps one answer of a request that nobody has fetched and throws the older
+    # one away, so the worker says nothing new before it is told that the last was heard, by jobs of their own.
+    chunks, told = [], []
+
+    def heard(chunk):
+        chunks.append(chunk)
+        told.append(asyncio.create_task(client.run_job("heard", f"chunk {len(chunks)}")))
+
+    streamed = asyncio.create_task(client.run_job("stream", "s", stream=heard))
+
+    async def asked():
+        return len(client.agents) == 2
+
+    await until("RUN_JOB and RECV_DATA", asked)
+    await client.status()  # Answered after the RECV_DATA, so the client listens now.
+    await client.run_job("heard", "nothing yet")
+    assert await streamed == b"three"
     assert chunks == [b"one", b"two"], chunks
+    await asyncio.gather(*told)
 
     # Put off twice, failed once.
     assert await client.submit_job("later", "l")

@@ -14,6 +14,8 @@ worker = Worker()
 # What `report` tells.
 seen = {"later": [], "failed": 0, "at_once": 0, "most_at_once": 0, "locked": 0}
 backlog = set()
+# A permit whenever the client has heard what `stream` said last.
+heard_so_far = asyncio.Semaphore(0)
 
 
 def say(line):
@@ -25,15 +27,18 @@ async def echo(job):
     return done(job.workload)
 
 
+@worker.func("heard")
+async def heard(job):
+    heard_so_far.release()
+    return done()
+
+
 @worker.func("stream")
 async def stream(job):
-    # Not before the client listens.
-    await asyncio.sleep(0.5)
     for chunk in (b"one", b"two"):
+        await heard_so_far.acquire()
         await job.data(chunk)
-    # Nor the result at the same moment: its client stops listening when it has that, also with chunks in hand that it has
-    # not given away yet.
-    await asyncio.sleep(0.2)
+    await heard_so_far.acquire()
     return done(b"three")
 
 
