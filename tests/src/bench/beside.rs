@@ -5,9 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::load::{self, BareRoute, Plan};
+use super::median;
 
-/// How long a case is measured, and its baseline.
-const TIME: Duration = Duration::from_secs(6);
+/// How often a case and its baseline take their turns.
+const TURNS: usize = 7;
+/// How long a turn of either is.
+const TURN: Duration = Duration::from_secs(1);
 /// How many numbers of requests are passed over after a run: more than were under way when it ended.
 const GAP: u64 = 1024;
 
@@ -33,22 +36,21 @@ pub(crate) struct Measured {
     pub(crate) next: u64,
 }
 
-/// Measures from request number `first` on. The halves of the baseline stand around the measurement, so that a machine
-/// that slows down shows in both.
+/// Measures from request number `first` on. Case and baseline take short turns and the median of each counts, so that a
+/// machine that is slower for some seconds, as shared ones are, makes neither of them look bad.
 pub(crate) async fn measure(case: Case, bare: &BareRoute, first: u64) -> io::Result<Measured> {
-    let plan = |address, first, time| Plan {
-        address,
-        connections: case.connections,
-        first,
-        requests: u64::MAX / 2,
-        time,
-        request: case.request,
+    let turn = |address, first| {
+        let Case { connections, request, .. } = case;
+        load::run(Plan { address, connections, first, requests: u64::MAX / 2, time: TURN, request })
     };
-    let warm = load::run(plan(case.address, first, Duration::from_secs(1))).await?;
-    let first = first + warm.requests + GAP;
-    let before = load::run(plan(bare.address, 0, TIME / 2)).await?;
-    let done = load::run(plan(case.address, first, TIME)).await?;
-    let after = load::run(plan(bare.address, 0, TIME / 2)).await?;
-    let baseline = f64::midpoint(before.per_second(), after.per_second());
-    Ok(Measured { value: done.per_second(), baseline, next: first + done.requests + GAP })
+    let warm = turn(case.address, first).await?;
+    let mut next = first + warm.requests + GAP;
+    let (mut values, mut baselines) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        baselines.push(turn(bare.address, 0).await?.per_second());
+        let done = turn(case.address, next).await?;
+        next += done.requests + GAP;
+        values.push(done.per_second());
+    }
+    Ok(Measured { value: median(values), baseline: median(baselines), next })
 }

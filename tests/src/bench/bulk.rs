@@ -16,8 +16,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::Figure;
 use super::load::{self, BareRoute, Done};
+use super::{Figure, median};
 use crate::command::command;
 use crate::process::Pusher;
 
@@ -143,8 +143,8 @@ async fn pages(address: SocketAddr, bare: SocketAddr) -> io::Result<[Figure; 2]>
         after = expect(&page, n * PAGE)?["next"].as_str().unwrap_or_default().to_owned();
         by_cursor.push(time);
     }
-    let baseline = median(&mut baseline);
-    let figure = |how: &str, times: &mut [f64]| Figure {
+    let baseline = median(baseline);
+    let figure = |how: &str, times: Vec<f64>| Figure {
         bench: "bulk",
         case: format!("list-page-p50-{how}"),
         value: median(times),
@@ -152,7 +152,7 @@ async fn pages(address: SocketAddr, bare: SocketAddr) -> io::Result<[Figure; 2]>
         baseline,
         beside: "bare axum route",
     };
-    Ok([figure("offset", &mut by_offset), figure("cursor", &mut by_cursor)])
+    Ok([figure("offset", by_offset), figure("cursor", by_cursor)])
 }
 
 /// The page as JSON, if it is the one behind the first `from` recipients.
@@ -163,11 +163,6 @@ fn expect(page: &[u8], from: u64) -> io::Result<Value> {
         return Ok(page);
     }
     Err(io::Error::other(format!("after {from} of {total} came one of {first}")))
-}
-
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }
 
 /// One connection, one request at a time.

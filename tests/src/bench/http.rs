@@ -11,9 +11,9 @@ use pusher_sandbox::{Deps, Sandbox, SandboxConfig};
 use reqwest::redirect::Policy;
 use tokio::time::Instant;
 
-use super::Figure;
 use super::load::BareRoute;
-use super::sandbox::{Nobody, median};
+use super::sandbox::Nobody;
+use super::{Figure, median};
 use crate::crowd::message;
 
 /// Requests in a send.
@@ -51,7 +51,7 @@ pub async fn run() -> io::Result<Vec<Figure>> {
         }
     }
     let calls = f64::from(CALLS);
-    let (sandboxed, bare) = ((median(&mut many) - median(&mut none)) / calls, median(&mut natively) / calls);
+    let (sandboxed, bare) = ((median(many) - median(none)) / calls, median(natively) / calls);
     let figure = |case: &str, value| Figure {
         bench: "http",
         case: case.into(),

@@ -70,6 +70,12 @@ impl Figure {
     }
 }
 
+/// The one in the middle; of none, 0.
+pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or_default()
+}
+
 /// Recipients to push to: enough that their records do not sit on one page.
 pub(crate) const RECIPIENTS: u64 = 1000;
 

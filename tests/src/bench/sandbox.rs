@@ -13,7 +13,7 @@ use pusher_core::{
 use pusher_sandbox::{Deps, Sandbox, SandboxConfig};
 use tokio::time::Instant;
 
-use super::Figure;
+use super::{Figure, median};
 use crate::crowd::{self, message};
 
 const WARM_UP: usize = 2_000;
@@ -51,7 +51,7 @@ pub async fn run() -> io::Result<Vec<Figure>> {
         baseline,
         beside: "the same sender, native",
     };
-    let latency = figure("fresh-instance-p50", median(&mut fresh), "µs", median(&mut bare));
+    let latency = figure("fresh-instance-p50", median(fresh), "µs", median(bare));
     let sandboxed = crowd::delivered(&component.sender, "hello", AT_ONCE).await?;
     let natively = crowd::delivered(&native, "hello", AT_ONCE).await?;
     Ok(vec![latency, figure("sends-per-second", sandboxed, "msg/s", natively)])
@@ -64,11 +64,6 @@ async fn time(sender: &dyn Sender, n: usize) -> io::Result<f64> {
     let outcome = sender.send(message).await.map_err(io::Error::other)?;
     let elapsed = started.elapsed();
     if outcome == Outcome::Done { Ok(elapsed.as_secs_f64() * 1e6) } else { Err(io::Error::other("not done")) }
-}
-
-pub(super) fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }
 
 /// What `sample` does, without a sandbox.

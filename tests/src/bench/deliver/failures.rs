@@ -10,8 +10,8 @@ use pusher_core::{
 use pusher_store::{Store, StoreOptions};
 use tokio::time::Instant;
 
-use super::{SMALLER, figure, median};
-use crate::bench::Figure;
+use super::{SMALLER, figure};
+use crate::bench::{Figure, median};
 
 const DELIVERIES: u64 = 10_000_000 / SMALLER;
 /// Of so many one failed.

@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::load::{self, BareRoute, Plan};
-use super::{Figure, push_request, recipients};
+use super::{Figure, median, push_request, recipients};
 use crate::process::Pusher;
 use crate::queue;
 
@@ -122,9 +122,4 @@ async fn until_empty(periodic: &str) -> io::Result<()> {
         sleep(Duration::from_millis(10)).await;
     }
     Ok(())
-}
-
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or_default()
 }

@@ -8,7 +8,8 @@ use bytes::{Bytes, BytesMut};
 use periodic::wire::{Command, DEFAULT_MAX_PAYLOAD, FrameCodec, MsgId, Packet, Registration};
 use tokio_util::codec::Encoder;
 
-use super::{JOBS, PATIENCE, SINGLES, SUBMITS, aside, client, job, median, server};
+use super::{JOBS, PATIENCE, SINGLES, SUBMITS, aside, client, job, server};
+use crate::bench::median;
 use crate::line::Line;
 
 /// GRABs that a worker has open.

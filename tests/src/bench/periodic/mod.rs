@@ -29,7 +29,7 @@ use bytes::Bytes;
 use periodic::wire::Registration;
 use periodic::{Job, JobKey};
 
-use super::Figure;
+use super::{Figure, median};
 use crate::line::Line;
 use crate::process::Pusher;
 
@@ -117,11 +117,6 @@ async fn rate<B: Future<Output = io::Result<f64>>, V: Future<Output = io::Result
     let beside = if of_server.contains(&case) { "PING" } else { "the store alone" };
     let (value, baseline) = (median(values), median(baselines));
     Ok(Figure { bench: "periodic", case: case.into(), value, unit, baseline, beside })
-}
-
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or_default()
 }
 
 /// Runs what blocks.

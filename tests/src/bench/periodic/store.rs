@@ -8,7 +8,8 @@ use periodic::{JobOp, JobOpDone, JobStore};
 use pusher_store::{Store, StoreOptions};
 use tokio::runtime::Handle;
 
-use super::{job, median};
+use super::job;
+use crate::bench::median;
 
 /// Operations in a commit.
 const COMMIT: usize = 256;
