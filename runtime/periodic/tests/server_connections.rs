@@ -3,18 +3,20 @@
 
 mod common;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use common::{PATIENCE, Peer, Running, job, key};
 use periodic::server::Settings;
-use periodic::wire::{Command, Registration};
+use periodic::wire::{Command, DEFAULT_MAX_PAYLOAD, FrameCodec, Packet, Registration};
 use periodic::{
     Connect, Endpoint, Job, JobOp, JobOpDone, JobStore, JobStoreError, Listener, MemoryStore, Seq, ServerOptions,
     StoredFunc, SubmitError, SystemClock,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::codec::Encoder;
 
 #[tokio::test]
 async fn nonsense_closes_its_own_connection_only() {
@@ -152,6 +154,49 @@ async fn a_peer_that_never_reads_is_closed() {
     };
     tokio::time::timeout(PATIENCE, gone).await.expect("it is closed");
     assert_eq!((server.status("f").await.jobs, server.status("f").await.running), (4, 0));
+}
+
+/// With as many GRABs open as there are jobs, and jobs that are together much more than may wait to be written to it.
+#[tokio::test]
+async fn a_worker_is_given_large_jobs_as_it_takes_them_and_keeps_its_connection() {
+    const JOBS: usize = 40;
+    let options = ServerOptions { max_backlog: 4 << 20, ..ServerOptions::default() };
+    let server = Running::with_options(options).await;
+    let workload = Bytes::from(vec![b'x'; 1 << 20]);
+    let large = |n: usize| Job { workload: workload.clone(), ..job("f", &n.to_string()) };
+    server.submit_all((0..JOBS).map(large).collect()).await;
+    let mut worker = server.worker(&["f"]).await;
+    worker.send_together((0..JOBS).map(|_| Command::GrabJob).collect()).await;
+    // Not read at once, as by a worker that is busy: what is ready for it piles up where it may.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut seen = HashSet::new();
+    while seen.len() < JOBS {
+        match worker.next().await.expect("a job, not the end") {
+            Packet { msgid, command: Command::JobAssign(job) } => {
+                worker.send_as(msgid, Command::JobAssigned).await;
+                seen.insert(job.key.name);
+            }
+            Packet { command, .. } => assert_eq!(command, Command::Success),
+        }
+    }
+    worker.ok_ping().await;
+    assert_eq!(server.status("f").await.running, JOBS as u64);
+}
+
+/// Nobody's identity is that long, and nobody is to be remembered by so much.
+#[tokio::test]
+async fn a_registration_is_short() {
+    let server = Running::start().await;
+    let token = Bytes::from_static(b"t");
+    let name = |length| Registration::AuthClient { name: Bytes::from(vec![b'n'; length]), token: token.clone() };
+    Peer::connect(&server.endpoint, name(4000)).await.ok_ping().await;
+    let mut stream = server.endpoint.connect().await.unwrap();
+    let mut hello = BytesMut::new();
+    FrameCodec::client(DEFAULT_MAX_PAYLOAD).encode(&name(4096), &mut hello).unwrap();
+    stream.write_all(&hello).await.unwrap();
+    let mut answer = Vec::new();
+    let end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+    assert!(end.is_err() || answer.is_empty(), "{answer:?}");
 }
 
 #[tokio::test]

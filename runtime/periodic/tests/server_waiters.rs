@@ -9,7 +9,7 @@ use bytes::Bytes;
 use common::{Peer, Running, job, key};
 use periodic::server::{ServerOptions, Settings};
 use periodic::wire::{Command, MsgId};
-use periodic::{Job, JobStore, MemoryStore, SystemClock};
+use periodic::{Clock, Job, JobStore, MemoryStore, SystemClock};
 
 fn data(text: &'static str) -> Command {
     Command::Data(Bytes::from_static(text.as_bytes()))
@@ -173,6 +173,30 @@ async fn a_job_that_was_submitted_outlives_those_who_wait_for_it() {
     worker.ok(Command::SchedLater { key: given.key.clone(), delay: 0, step: 1 }).await;
     assert_eq!(client.answer_or_early(waiting).await, data("failed"));
     assert_eq!(worker.take().await.key, given.key);
+}
+
+/// What was submitted is kept though somebody runs a job of the same key and nobody ever does it: with the work of the one
+/// that came last, as two SUBMITs have it.
+#[tokio::test]
+async fn a_job_that_was_submitted_before_it_was_run_outlives_the_wait_too() {
+    let server = Running::start().await;
+    let (_worker, mut client) = (server.worker(&["f"]).await, server.client().await);
+    let tomorrow = SystemClock.now() + 86_400;
+    client.submit(job("f", "waits")).await;
+    client.submit(Job { sched_at: tomorrow, ..job("f", "scheduled") }).await;
+    let mut waiting = Vec::new();
+    for name in ["waits", "scheduled", "only run"] {
+        waiting.push(run(&mut client, Job { timeout: 1, sched_at: tomorrow, ..job("f", name) }).await);
+    }
+    // One was run, then submitted, then run again.
+    waiting.push(run(&mut client, Job { timeout: 1, sched_at: tomorrow, ..job("f", "both") }).await);
+    client.submit(Job { sched_at: tomorrow, ..job("f", "both") }).await;
+    waiting.push(run(&mut client, Job { timeout: 1, sched_at: tomorrow, ..job("f", "both") }).await);
+    for msgid in waiting {
+        assert_eq!(client.answer_or_early(msgid).await, data("expired"));
+    }
+    client.ok_ping().await;
+    assert_eq!(server.status("f").await.jobs, 3, "the one that was only run is gone");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 //! not read from either.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -29,6 +29,11 @@ const READ_BATCH: usize = 256;
 const WRITE_BATCH: usize = 256 << 10;
 /// What a packet takes in memory besides its bodies; for the backlog's count.
 const PACKET_WEIGHT: usize = 64;
+/// A connection that has so many bytes still to be written to it is given no further job before it has taken some: a
+/// worker may have many GRABs open, and its jobs may be large.
+const FULL: usize = 1 << 20;
+/// The largest registration: two names that are usually short.
+const MAX_REGISTRATION: usize = 4 << 10;
 
 /// A frame to be written.
 #[derive(Debug)]
@@ -38,23 +43,42 @@ pub(super) struct Outgoing {
     pub(super) answers: bool,
 }
 
+/// What waits to be written.
+#[derive(Debug, Default)]
+struct Backlog {
+    bytes: AtomicUsize,
+    /// The scheduler has something for the connection, once it is not [`FULL`] any more.
+    awaited: AtomicBool,
+}
+
 /// The scheduler's end of a connection.
 #[derive(Debug)]
 pub(super) struct Outbox {
     packets: UnboundedSender<Vec<Outgoing>>,
-    backlog: Arc<AtomicUsize>,
+    backlog: Arc<Backlog>,
     permits: Arc<Semaphore>,
     closing: CancellationToken,
 }
 
 impl Outbox {
-    /// Hands packets to the writer. False: more than `max` bytes wait in it now, for some time already.
-    pub(super) fn send(&self, packets: Vec<Outgoing>, max: usize) -> bool {
-        let bytes = packets.iter().map(|outgoing| weight(&outgoing.packet)).sum::<usize>();
-        let before = self.backlog.fetch_add(bytes, Ordering::Relaxed);
+    /// Hands packets of so many bytes to the writer. False: more than `max` bytes wait in it now, for some time already.
+    pub(super) fn send(&self, packets: Vec<Outgoing>, bytes: usize, max: usize) -> bool {
+        let before = self.backlog.bytes.fetch_add(bytes, Ordering::Relaxed);
         // A writer that is gone has told the reader, and the reader tells the scheduler.
         let _writer_gone = self.packets.send(packets);
         before == 0 || before.saturating_add(bytes) <= max
+    }
+
+    /// Is so much still to be written, `unsent` bytes included that are not yet here, that no job should be added? Then
+    /// [`Message::Writable`] comes when it is not so any more.
+    pub(super) fn is_full(&self, unsent: usize) -> bool {
+        let full = |order| self.backlog.bytes.load(order) + unsent >= FULL;
+        if !full(Ordering::Relaxed) {
+            return false;
+        }
+        // Said before it is looked at again, as the writer takes off before it looks whether this is said.
+        self.backlog.awaited.store(true, Ordering::SeqCst);
+        full(Ordering::SeqCst)
     }
 
     /// A request that has no answer is over.
@@ -81,7 +105,7 @@ pub(super) async fn run(
 ) {
     let (read, write) = tokio::io::split(stream);
     let codec = FrameCodec::server(options.max_payload);
-    let mut frames = FrameReader::new(read, codec.clone());
+    let mut frames = FrameReader::new(read, FrameCodec::server(MAX_REGISTRATION.min(options.max_payload)));
 
     let registered = tokio::select! {
         () = closing.cancelled() => return,
@@ -94,13 +118,22 @@ pub(super) async fn run(
         Err(_) => return debug!(conn = id, "no registration in time"),
     };
     debug!(conn = id, ?registration, "connected");
+    frames.set_codec(codec.clone());
 
     let permits = Arc::new(Semaphore::new(options.max_requests));
-    let backlog = Arc::new(AtomicUsize::new(0));
+    let backlog = Arc::new(Backlog::default());
     let (packets, outgoing) = mpsc::unbounded_channel();
     let outbox =
         Outbox { packets, backlog: Arc::clone(&backlog), permits: Arc::clone(&permits), closing: closing.clone() };
-    let writer = Writer { io: write, codec, backlog, permits: Arc::clone(&permits), timeout: options.write_timeout };
+    let writer = Writer {
+        io: write,
+        codec,
+        backlog,
+        permits: Arc::clone(&permits),
+        timeout: options.write_timeout,
+        conn: id,
+        scheduler: scheduler.clone(),
+    };
 
     if scheduler.send(Message::Opened { conn: id, from, registration, outbox }).await.is_err() {
         return;
@@ -193,50 +226,61 @@ fn request(packet: Packet) -> Packet {
     }
 }
 
-/// Roughly what a packet takes.
-fn weight(packet: &Packet) -> usize {
-    let body = match &packet.command {
-        Command::JobAssign(job) => job.key.func.len() + job.key.name.len() + job.workload.len(),
-        Command::Data(body) => body.len(),
-        _ => 0,
-    };
-    PACKET_WEIGHT + body
+impl Outgoing {
+    /// Roughly what it takes.
+    pub(super) fn weight(&self) -> usize {
+        let body = match &self.packet.command {
+            Command::JobAssign(job) => job.key.func.len() + job.key.name.len() + job.workload.len(),
+            Command::Data(body) => body.len(),
+            _ => 0,
+        };
+        PACKET_WEIGHT + body
+    }
 }
 
 struct Writer<W> {
     io: W,
     codec: FrameCodec,
-    backlog: Arc<AtomicUsize>,
+    backlog: Arc<Backlog>,
     permits: Arc<Semaphore>,
     timeout: Duration,
+    conn: ConnId,
+    scheduler: mpsc::Sender<Message>,
 }
 
 impl<W: AsyncWrite + Unpin> Writer<W> {
     /// Writes until the scheduler lets go of the connection and all it sent is out.
     async fn run(mut self, mut outgoing: UnboundedReceiver<Vec<Outgoing>>) -> Result<(), WireError> {
         let mut buffer = BytesMut::new();
-        while let Some(mut packets) = outgoing.recv().await {
-            let (mut bytes, mut answers) = (0, 0);
+        while let Some(packets) = outgoing.recv().await {
+            let mut packets = packets.into_iter();
             loop {
-                for Outgoing { packet, answers: is_answer } in &packets {
-                    bytes += weight(packet);
-                    answers += usize::from(*is_answer);
-                    self.codec.encode(packet, &mut buffer)?;
+                let (mut bytes, mut answers) = (0, 0);
+                while buffer.len() < WRITE_BATCH {
+                    let Some(next) = packets.next() else {
+                        match outgoing.try_recv() {
+                            Ok(more) => packets = more.into_iter(),
+                            Err(_) => break,
+                        }
+                        continue;
+                    };
+                    bytes += next.weight();
+                    answers += usize::from(next.answers);
+                    self.codec.encode(&next.packet, &mut buffer)?;
                 }
-                if buffer.len() >= WRITE_BATCH {
+                if buffer.is_empty() {
                     break;
                 }
-                match outgoing.try_recv() {
-                    Ok(more) => packets = more,
-                    Err(_) => break,
+                self.write(&mut buffer).await?;
+                if buffer.capacity() > 4 * WRITE_BATCH {
+                    buffer = BytesMut::new();
+                }
+                self.permits.add_permits(answers);
+                let left = self.backlog.bytes.fetch_sub(bytes, Ordering::SeqCst) - bytes;
+                if left < FULL && self.backlog.awaited.swap(false, Ordering::SeqCst) {
+                    let _scheduler_gone = self.scheduler.send(Message::Writable(self.conn)).await;
                 }
             }
-            self.write(&mut buffer).await?;
-            if buffer.capacity() > 4 * WRITE_BATCH {
-                buffer = BytesMut::new();
-            }
-            self.backlog.fetch_sub(bytes, Ordering::Relaxed);
-            self.permits.add_permits(answers);
         }
         self.io.shutdown().await?;
         Ok(())
@@ -251,5 +295,63 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         }
         self.io.flush().await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use super::*;
+
+    /// Takes everything, and remembers how much it was offered at once.
+    struct Taker(Arc<AtomicUsize>);
+
+    impl AsyncWrite for Taker {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+            self.0.fetch_max(bytes.len(), Ordering::Relaxed);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// One chunk that goes to many who listen on one connection is one chunk in memory, and is not to be many.
+    #[tokio::test]
+    async fn what_is_to_be_written_is_framed_as_it_is_written() {
+        const CHUNK: usize = 100 << 10;
+        let (largest, permits) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+        let backlog = Arc::new(Backlog::default());
+        let (scheduler, mut messages) = mpsc::channel(1);
+        let writer = Writer {
+            io: Taker(Arc::clone(&largest)),
+            codec: FrameCodec::server(1 << 20),
+            backlog: Arc::clone(&backlog),
+            permits: Arc::clone(&permits),
+            timeout: Duration::from_secs(1),
+            conn: 7,
+            scheduler,
+        };
+        let (packets, outgoing) = mpsc::unbounded_channel();
+        let outbox = Outbox { packets, backlog, permits: Arc::clone(&permits), closing: CancellationToken::new() };
+        let packet = Packet { msgid: [0; 4], command: Command::Data(Bytes::from(vec![0; CHUNK])) };
+        let chunks: Vec<_> = (0..100).map(|_| Outgoing { packet: packet.clone(), answers: true }).collect();
+        let bytes = chunks.iter().map(Outgoing::weight).sum();
+        assert!(!outbox.is_full(0) && outbox.send(chunks, bytes, 1), "one batch may be larger, if nothing waits");
+        assert!(outbox.is_full(0), "nothing is written yet");
+        drop(outbox);
+        writer.run(outgoing).await.unwrap();
+        let largest = largest.load(Ordering::Relaxed);
+        assert!(largest < WRITE_BATCH + CHUNK + 64, "{largest} bytes at once");
+        assert_eq!(permits.available_permits(), 100);
+        assert!(matches!(messages.recv().await, Some(Message::Writable(7))), "it is said when there is room again");
+        assert!(messages.recv().await.is_none(), "once");
     }
 }

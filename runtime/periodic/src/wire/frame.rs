@@ -163,6 +163,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Self { io, codec, buffer: BytesMut::new() }
     }
 
+    /// Goes on with another codec: a server takes larger frames from whoever has said who it is.
+    pub fn set_codec(&mut self, codec: FrameCodec) {
+        self.codec = codec;
+    }
+
     /// The next payload, without waiting, if all of it has been read already.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::entry::{Holder, KeyState, Lease, State, job_weight};
 use super::func::FuncId;
+use super::peer::Peer;
 use super::{ConnId, Loaded, Read, Scheduler};
 use crate::job::Job;
 use crate::store::{JobStoreError, Seq};
@@ -83,7 +84,7 @@ impl Scheduler {
         }
     }
 
-    /// Which connection's turn it is, of those that can do the func and have a GRAB open.
+    /// Which connection's turn it is, of those that can do the func and are free.
     pub(super) fn next_worker(&mut self, func: FuncId) -> Option<ConnId> {
         if self.open_grabs == 0 {
             return None;
@@ -92,7 +93,7 @@ impl Scheduler {
         for _ in 0..workers.len() {
             let conn = workers.pop_front()?;
             workers.push_back(conn);
-            if self.peers.get(&conn).is_some_and(|peer| !peer.grabs.is_empty()) {
+            if self.peers.get(&conn).is_some_and(Peer::is_free) {
                 return Some(conn);
             }
         }
@@ -114,10 +115,9 @@ impl Scheduler {
         let Some(holder) = self.hand_to(conn, seq) else { return };
         let mut others = Vec::new();
         if self.funcs[func].broadcast {
-            let workers = self.funcs[func].workers.clone();
-            others.extend(
-                workers.into_iter().filter(|other| *other != conn).filter_map(|other| self.hand_to(other, seq)),
-            );
+            let is_free = |other: &ConnId| *other != conn && self.peers.get(other).is_some_and(Peer::is_free);
+            let free: Vec<_> = self.funcs[func].workers.iter().copied().filter(is_free).collect();
+            others.extend(free.into_iter().filter_map(|other| self.hand_to(other, seq)));
         }
         if job.timeout <= 0 {
             job.timeout = i32::try_from(self.settings.timeout).unwrap_or(i32::MAX);

@@ -85,6 +85,8 @@ pub(super) enum Message {
     Opened { conn: ConnId, from: Origin, registration: Registration, outbox: Outbox },
     /// A connection sent these, in this order.
     Packets { conn: ConnId, packets: Vec<Packet> },
+    /// A connection to which much was to be written has taken so much that it may be given jobs again.
+    Writable(ConnId),
     /// A connection has ended; nothing more comes from it.
     Closed(ConnId),
     /// Keep these jobs.
@@ -339,6 +341,7 @@ impl Scheduler {
         match message {
             Message::Opened { conn, from, registration, outbox } => self.open_peer(conn, from, registration, outbox),
             Message::Packets { conn, packets } => self.packets(conn, packets),
+            Message::Writable(conn) => self.writable(conn),
             Message::Closed(conn) => self.close_peer(conn, "its stream ended"),
             Message::Submit { jobs, reply } => self.submit_all(jobs, reply),
             Message::SubmitNoted { jobs, note, reply } => self.submit_noted(jobs, note, reply),

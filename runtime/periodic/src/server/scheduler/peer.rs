@@ -23,6 +23,8 @@ pub(super) struct Peer {
     outbox: Outbox,
     /// To be sent at the end of the turn.
     outgoing: Vec<Outgoing>,
+    /// How many bytes that is.
+    unsent: usize,
     pub(super) funcs: Vec<FuncId>,
     pub(super) grabs: Grabs,
     /// Jobs assigned under a GRAB's msgid and not acknowledged.
@@ -74,6 +76,13 @@ impl Grabs {
     }
 }
 
+impl Peer {
+    /// Can it be given a job? It has a GRAB open, and takes what it is sent.
+    pub(super) fn is_free(&self) -> bool {
+        !self.grabs.is_empty() && !self.outbox.is_full(self.unsent)
+    }
+}
+
 impl Scheduler {
     pub(super) fn open_peer(&mut self, conn: ConnId, from: Origin, registration: Registration, outbox: Outbox) {
         let peer = Peer {
@@ -82,6 +91,7 @@ impl Scheduler {
             registration,
             outbox,
             outgoing: Vec::new(),
+            unsent: 0,
             funcs: Vec::new(),
             grabs: Grabs::default(),
             unacked: HashMap::new(),
@@ -100,7 +110,7 @@ impl Scheduler {
         let Some(mut peer) = self.peers.remove(&conn) else { return };
         debug!(conn, reason, leases = peer.leases.len(), "connection closed");
         if !peer.outgoing.is_empty() {
-            peer.outbox.send(std::mem::take(&mut peer.outgoing), usize::MAX);
+            peer.outbox.send(std::mem::take(&mut peer.outgoing), peer.unsent, usize::MAX);
         }
         self.open_grabs -= peer.grabs.len();
         for func in &peer.funcs {
@@ -109,6 +119,14 @@ impl Scheduler {
         self.stop_waiting(conn, peer.waits);
         for seq in peer.leases {
             self.holder_lost(seq, conn);
+        }
+    }
+
+    /// A connection that was full is not any more: it may have jobs again.
+    pub(super) fn writable(&mut self, conn: ConnId) {
+        let funcs = self.peers.get(&conn).map(|peer| peer.funcs.clone());
+        for func in funcs.unwrap_or_default() {
+            self.mark_ready(func);
         }
     }
 
@@ -138,14 +156,15 @@ impl Scheduler {
         if peer.outgoing.is_empty() {
             self.talking.push(conn);
         }
+        peer.unsent += outgoing.weight();
         peer.outgoing.push(outgoing);
     }
 
     pub(super) fn flush_peers(&mut self) {
         for conn in std::mem::take(&mut self.talking) {
             let Some(peer) = self.peers.get_mut(&conn) else { continue };
-            let outgoing = std::mem::take(&mut peer.outgoing);
-            if !outgoing.is_empty() && !peer.outbox.send(outgoing, self.options.max_backlog) {
+            let (outgoing, bytes) = (std::mem::take(&mut peer.outgoing), std::mem::take(&mut peer.unsent));
+            if !outgoing.is_empty() && !peer.outbox.send(outgoing, bytes, self.options.max_backlog) {
                 self.close_peer(conn, "it does not read its answers");
             }
         }

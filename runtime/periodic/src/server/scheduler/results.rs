@@ -75,6 +75,10 @@ impl Scheduler {
     fn put_done(&mut self, job: Job, reply: Reply, put: Result<NewSeq, JobStoreError>) {
         let key = job.key.clone();
         if let Ok((seq, replaced)) = put {
+            // What is replaced may have been submitted, and then its place is promised.
+            if replaced.is_none() && matches!(reply, Reply::Runner(_)) {
+                self.own(&key);
+            }
             self.put_in(job, seq, replaced);
         }
         self.settle(&key);

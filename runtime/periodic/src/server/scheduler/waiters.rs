@@ -50,6 +50,8 @@ pub(super) struct Waiters {
     early_bytes: usize,
     /// The job is there only because they wait for it.
     owned: bool,
+    /// A job of this key was submitted while they waited: whatever is there of it was promised.
+    promised: bool,
     /// When they stop waiting. A later request moves it on, never back.
     deadline: Instant,
 }
@@ -81,12 +83,18 @@ impl Scheduler {
         if !self.has_worker(&job.key.func) {
             return self.answer(conn, msgid, Command::NoWorker);
         }
-        let owned = !self.is_leased(&job.key);
-        let waiters = self.waiters_of(conn, &job);
-        waiters.run.push(Waiter { conn, msgid });
-        waiters.owned |= owned;
-        if let Err(job) = self.run_unstored(job) {
-            self.store_job(job, Reply::Runner(conn));
+        let key = job.key.clone();
+        self.waiters_of(conn, &job).run.push(Waiter { conn, msgid });
+        match self.run_unstored(job) {
+            Ok(()) => self.own(&key),
+            Err(job) => self.store_job(job, Reply::Runner(conn)),
+        }
+    }
+
+    /// A job has come to be because somebody waits for it. If that is the only reason, it ends with the wait.
+    pub(super) fn own(&mut self, key: &JobKey) {
+        if let Some(waiters) = self.waiters.get_mut(key) {
+            waiters.owned = !waiters.promised;
         }
     }
 
@@ -130,6 +138,7 @@ impl Scheduler {
             early: Vec::new(),
             early_bytes: 0,
             owned: false,
+            promised: false,
             deadline,
         });
         waiters.deadline = waiters.deadline.max(deadline);
@@ -139,7 +148,7 @@ impl Scheduler {
     /// The job has been submitted, too: it stays when those who wait for it are gone.
     pub(super) fn disown(&mut self, key: &JobKey) {
         if let Some(waiters) = self.waiters.get_mut(key) {
-            waiters.owned = false;
+            (waiters.owned, waiters.promised) = (false, true);
         }
     }
 
@@ -211,7 +220,7 @@ impl Scheduler {
     /// The job has not ended after all: they wait on.
     pub(super) fn wait_again(&mut self, key: &JobKey, ended: Option<Box<Ended>>) {
         let Some(ended) = ended else { return };
-        let Waiters { run, receive, early, early_bytes, owned, deadline } = ended.waiters;
+        let Waiters { run, receive, early, early_bytes, owned, promised, deadline } = ended.waiters;
         let is_there = |scheduler: &Self, waiter: &Waiter| scheduler.peers.contains_key(&waiter.conn);
         let run: Vec<_> = run.into_iter().filter(|waiter| is_there(self, waiter)).collect();
         let receive: Vec<_> = receive.into_iter().filter(|waiter| is_there(self, waiter)).collect();
@@ -231,6 +240,7 @@ impl Scheduler {
             early,
             early_bytes,
             owned,
+            promised,
             deadline,
         });
         waiters.run.extend(run);
