@@ -157,9 +157,11 @@ async fn a_worker_that_loses_a_func_is_given_no_more_of_its_jobs() {
         worker.ok(Command::CanDo(Bytes::copy_from_slice(func.as_bytes()))).await;
     }
     worker.grab().await;
-    // A version with a mistake in it changes nothing.
-    auth.change("worker w tw\n");
-    tokio::time::sleep(A_WHILE * 10).await;
+    // A version with a mistake in it changes nothing, nor does one that is just being written.
+    for half in ["worker w tw\n", ""] {
+        auth.change(half);
+        tokio::time::sleep(A_WHILE * 10).await;
+    }
     admin.submit(job("f", "a")).await;
     let given = worker.accept().await;
     auth.change("worker w tw g\nadmin a ta x\n");
@@ -174,6 +176,37 @@ async fn a_worker_that_loses_a_func_is_given_no_more_of_its_jobs() {
     worker.gets_nothing().await;
     admin.submit(job("g", "c")).await;
     assert_eq!(worker.accept().await.key, key("g", "c"));
+    // It may again, and does, though nobody tells it.
+    worker.grab().await;
+    auth.change("worker w tw f,g\nadmin a ta x\n");
+    assert_eq!(worker.accept().await.key, key("f", "b"));
+}
+
+#[tokio::test]
+async fn who_may_not_know_of_a_job_any_more_is_not_told_what_becomes_of_it() {
+    let auth = Auth::start("client c tc f\nclient d td f\nworker w tw f\n").await;
+    let mut worker = auth.worker("w", "tw").await;
+    worker.ok(Command::CanDo(Bytes::from_static(b"f"))).await;
+    let (mut stays, mut leaves) = (auth.client("c", "tc").await, auth.client("d", "td").await);
+    let mut waiting = Vec::new();
+    for client in [&mut stays, &mut leaves] {
+        let result = client.send(Command::RunJob(job("f", "a"))).await;
+        client.ok_ping().await;
+        let stream = client.send(Command::RecvData(job("f", "a"))).await;
+        assert_eq!(client.answer(stream).await, Command::Success);
+        waiting.push((result, stream));
+    }
+    auth.change("client c tc f\nclient d td g\nworker w tw f\n");
+    assert_eq!(leaves.answer_or_early(waiting[1].0).await, Command::NoWorker);
+    assert_eq!(leaves.answer_or_early(waiting[1].1).await, Command::NoWorker);
+    let given = worker.take().await;
+    worker.ok(Command::WorkData { key: given.key.clone(), chunk: Bytes::from_static(b"chunk") }).await;
+    worker.ok(Command::WorkDone { key: given.key.clone(), result: Bytes::from_static(b"result") }).await;
+    let told = |text: &'static str| Command::Data(Bytes::from_static(text.as_bytes()));
+    for (msgid, text) in [(waiting[0].1, "chunk"), (waiting[0].1, "EOF"), (waiting[0].0, "result")] {
+        assert_eq!(stays.answer_or_early(msgid).await, told(text));
+    }
+    leaves.gets_nothing().await;
 }
 
 /// `pusher serve` has clients and workers of its own.

@@ -121,6 +121,12 @@ pub enum AuthFileError {
         /// What is wrong with it.
         reason: String,
     },
+    /// It has no identity: nobody could do anything. So is a file that is just being written.
+    #[error("the auth file {path} names nobody; write `client|worker|admin NAME TOKEN FUNC,FUNC`, a line for each")]
+    Nobody {
+        /// Which file.
+        path: PathBuf,
+    },
 }
 
 /// A file of identities, as it was when it was read. The server looks at it every second and follows its changes, for
@@ -136,7 +142,7 @@ impl AuthFile {
     /// Reads the file. Blocks for as long as that takes.
     ///
     /// # Errors
-    /// It cannot be read, or a line is not as it should be.
+    /// It cannot be read, names nobody, or a line is not as it should be.
     pub fn read(path: &Path) -> Result<Self, AuthFileError> {
         let stamp = stamp(path);
         let text = std::fs::read_to_string(path)
@@ -146,6 +152,9 @@ impl AuthFile {
             line,
             reason,
         })?;
+        if identities.0.is_empty() {
+            return Err(AuthFileError::Nobody { path: path.to_owned() });
+        }
         Ok(Self { path: path.to_owned(), stamp, identities })
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::func::FuncId;
 use super::{ConnId, Scheduler};
 use crate::server::Origin;
 use crate::server::auth::{Grade, Identities, Identity};
@@ -133,20 +134,42 @@ impl Scheduler {
         self.peers.get(&conn).is_some_and(|peer| peer.access.may_use(func))
     }
 
-    /// The file of identities has changed: that counts for connections that are open, too. A worker is no longer given
-    /// jobs of funcs that are not its own any more.
+    /// The file of identities has changed: that counts for connections that are open, too. A worker is given jobs of
+    /// those funcs only that are its own now, of the ones it has registered for; and nobody is told of a job any more that
+    /// is not theirs.
     pub(super) fn identities(&mut self, identities: Identities) {
-        for (conn, peer) in &mut self.peers {
+        let mut conns: Vec<_> = self.peers.keys().copied().collect();
+        // In the order in which they came, so that what one turn may do does not depend on a table's.
+        conns.sort_unstable();
+        for conn in conns {
+            let Some(peer) = self.peers.get_mut(&conn) else { continue };
             peer.access = Access::of(peer.from, &peer.registration, Some(&identities));
-            let (funcs, access) = (&mut self.funcs, &peer.access);
-            peer.funcs.retain(|func| {
-                let may = access.may_use(&funcs[*func].name);
-                if !may {
-                    funcs[*func].workers.retain(|worker| worker != conn);
-                }
-                may
-            });
+            let access = peer.access.clone();
+            let not_theirs: Vec<_> = peer.waits.iter().filter(|key| !access.may_use(&key.func)).cloned().collect();
+            let registered: Vec<_> = peer.funcs.drain(..).chain(peer.withheld.drain(..)).collect();
+            for func in registered {
+                self.withhold(conn, func, !access.may_use(&self.funcs[func].name));
+            }
+            for key in not_theirs {
+                self.refuse_wait(conn, &key);
+            }
         }
         self.identities = Some(identities);
+    }
+
+    /// A worker that has registered for a func may not do it, or may again.
+    fn withhold(&mut self, conn: ConnId, func: FuncId, withhold: bool) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let workers = &mut self.funcs[func].workers;
+        if withhold {
+            peer.withheld.push(func);
+            workers.retain(|worker| *worker != conn);
+        } else {
+            peer.funcs.push(func);
+            if !workers.contains(&conn) {
+                workers.push_front(conn);
+            }
+            self.mark_ready(func);
+        }
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Peer {
     /// How many bytes that is.
     unsent: usize,
     pub(super) funcs: Vec<FuncId>,
+    /// Those it has registered for and may not do now; it is not told when it may again.
+    pub(super) withheld: Vec<FuncId>,
     pub(super) grabs: Grabs,
     /// Jobs assigned under a GRAB's msgid and not acknowledged.
     pub(super) unacked: HashMap<MsgId, Seq>,
@@ -93,6 +95,7 @@ impl Scheduler {
             outgoing: Vec::new(),
             unsent: 0,
             funcs: Vec::new(),
+            withheld: Vec::new(),
             grabs: Grabs::default(),
             unacked: HashMap::new(),
             leases: HashSet::new(),

@@ -117,6 +117,7 @@ impl Scheduler {
             && let Some(peer) = self.peers.get_mut(&conn)
         {
             peer.funcs.retain(|other| *other != func);
+            peer.withheld.retain(|other| *other != func);
             self.funcs[func].workers.retain(|worker| *worker != conn);
         }
         self.answer(conn, msgid, Command::Success);

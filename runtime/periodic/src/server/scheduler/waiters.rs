@@ -267,6 +267,26 @@ impl Scheduler {
         }
     }
 
+    /// Somebody waits for a job, or listens to it, who may not know of it any more.
+    pub(super) fn refuse_wait(&mut self, conn: ConnId, key: &JobKey) {
+        let Some(waiters) = self.waiters.get_mut(key) else { return };
+        let (run, receive): (Vec<_>, Vec<_>) = (
+            waiters.run.extract_if(.., |waiter| waiter.conn == conn).collect(),
+            waiters.receive.extract_if(.., |waiter| waiter.conn == conn).collect(),
+        );
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.waits.remove(key);
+            peer.streams -= receive.len();
+        }
+        for Waiter { conn, msgid } in receive {
+            self.send(conn, Packet { msgid, command: Command::NoWorker });
+        }
+        for Waiter { conn, msgid } in run {
+            self.answer(conn, msgid, Command::NoWorker);
+        }
+        self.stop_waiting(conn, [key.clone()]);
+    }
+
     /// Those who have waited long enough are told so. What is there only for them is deleted.
     pub(super) fn expire_waiters(&mut self) {
         let expired = |waiters: &Waiters| waiters.deadline <= self.instant;
