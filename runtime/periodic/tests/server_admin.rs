@@ -100,6 +100,38 @@ async fn a_client_ends_the_server_only_where_it_may() {
     client.is_closed().await;
 }
 
+/// Whatever a client sends without waiting for answers counts in the order in which it was sent.
+#[tokio::test]
+async fn what_is_sent_in_one_breath_takes_effect_in_its_order() {
+    let server = Running::start().await;
+    let mut client = server.client().await;
+    let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+    let many: Vec<_> = (0..3000).map(|n| later("loaded", &n.to_string())).collect();
+    let newer = Job { workload: bytes("newer"), ..later("loaded", "2998") };
+    let drop_func = || Command::DropFunc(bytes("dropped"));
+    client
+        .send_together(vec![
+            // A func that nobody knew before.
+            Command::SubmitJob(later("new", "a")),
+            Command::DropFunc(bytes("new")),
+            // Many jobs at once, and then something about one of them.
+            Command::Load(many),
+            Command::RemoveJob(key("loaded", "2999")),
+            Command::SubmitJob(newer.clone()),
+            // While one DROP_FUNC is at work.
+            Command::SubmitJob(later("dropped", "before")),
+            drop_func(),
+            Command::SubmitJob(later("dropped", "between")),
+            drop_func(),
+        ])
+        .await;
+    client.all_succeed((1..=9_u32).map(u32::to_be_bytes).collect()).await;
+    let left: Vec<_> = server.handle().status().await.into_iter().map(|func| (func.func, func.jobs)).collect();
+    assert_eq!(left, [(bytes("loaded"), 2999)]);
+    let dumped = jobs(client.ask(Command::Dump).await);
+    assert!(dumped.contains(&newer) && !dumped.iter().any(|job| name(job) == "2999"));
+}
+
 struct Auth {
     dir: tempfile::TempDir,
     server: Running,

@@ -16,8 +16,11 @@ impl Scheduler {
     pub(super) fn drop_func(&mut self, name: &[u8], reply: Reply) {
         let Some(func) = self.func_ids.get(name).copied() else { return self.reply(reply, Ok(true)) };
         let queue = &mut self.funcs[func];
-        if !queue.workers.is_empty() || queue.dropping {
+        if !queue.workers.is_empty() {
             return self.reply(reply, Ok(true));
+        }
+        if queue.dropping {
+            return queue.drops.push(reply);
         }
         queue.dropping = true;
         self.read_page(func, None, None, reply);
@@ -49,8 +52,8 @@ impl Scheduler {
             }
             Err(error) => {
                 warn!(func = %self.funcs[func].name.escape_ascii(), %error, "a func cannot be dropped");
-                self.funcs[func].dropping = false;
                 self.reply(reply, Err(error));
+                self.drop_again(func);
             }
         }
     }
@@ -60,11 +63,21 @@ impl Scheduler {
         self.unstored_dropped(func);
         self.waiters_dropped(&name);
         self.locks_dropped(&name);
-        let queue = &mut self.funcs[func];
-        queue.dropping = false;
-        if queue.stored == 0 && queue.workers.is_empty() {
+        self.reply(reply, Ok(true));
+        self.drop_again(func);
+        let queue = &self.funcs[func];
+        if queue.stored == 0 && queue.workers.is_empty() && !queue.dropping {
             self.func_ids.remove(&queue.name);
         }
-        self.reply(reply, Ok(true));
+    }
+
+    /// Goes on with those who have asked for the same meanwhile.
+    fn drop_again(&mut self, func: FuncId) {
+        let queue = &mut self.funcs[func];
+        queue.dropping = false;
+        let name = queue.name.clone();
+        for reply in std::mem::take(&mut queue.drops) {
+            self.drop_func(&name, reply);
+        }
     }
 }

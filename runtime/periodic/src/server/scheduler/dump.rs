@@ -20,6 +20,7 @@ const LOAD_TURN: usize = 512;
 /// The jobs of a LOAD that are still to be submitted.
 #[derive(Debug)]
 pub(super) struct Loading {
+    conn: ConnId,
     jobs: std::iter::Enumerate<std::vec::IntoIter<Job>>,
     gather: u64,
 }
@@ -68,22 +69,32 @@ impl Scheduler {
     /// Submits every job; SUCCESS when all are durable.
     pub(super) fn load_jobs(&mut self, conn: ConnId, msgid: MsgId, jobs: Vec<Job>) {
         let gather = self.gather_for(conn, msgid, jobs.len());
-        self.loading.push_back(Loading { jobs: jobs.into_iter().enumerate(), gather });
+        self.loading.push_back(Loading { conn, jobs: jobs.into_iter().enumerate(), gather });
     }
 
     /// Goes on with LOADs, each of which has its share of the turn.
     pub(super) fn load_some(&mut self) {
         let share = LOAD_TURN.div_ceil(self.loading.len().max(1));
-        let mut unfinished = VecDeque::new();
+        let (mut unfinished, mut finished) = (VecDeque::new(), Vec::new());
         for mut loading in std::mem::take(&mut self.loading) {
             for (index, job) in loading.jobs.by_ref().take(share) {
                 self.submit(job, Reply::Gather(loading.gather, index));
             }
             if loading.jobs.len() > 0 {
                 unfinished.push_back(loading);
+            } else {
+                finished.push(loading.conn);
             }
         }
         self.loading = unfinished;
+        for conn in finished {
+            let behind = self.peers.get_mut(&conn).map(|peer| std::mem::take(&mut peer.behind_load));
+            self.serve(conn, behind.unwrap_or_default());
+        }
+    }
+
+    pub(super) fn is_loading(&self, conn: ConnId) -> bool {
+        self.loading.iter().any(|loading| loading.conn == conn)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use super::ConnId;
+use super::life::Reply;
 use crate::store::Seq;
 
 /// A func's place in the table; never given again.
@@ -68,6 +69,8 @@ pub(super) struct Func {
     pub(super) ready: bool,
     /// It has been dropped, or is being.
     pub(super) dropping: bool,
+    /// Who has asked meanwhile for it to be dropped, and may have submitted more before that.
+    pub(super) drops: Vec<Reply>,
     /// A job's usual weight, to know how many to read at once.
     pub(super) usual_weight: usize,
 }
@@ -90,6 +93,7 @@ impl Func {
             stamp: 0,
             ready: false,
             dropping: false,
+            drops: Vec::new(),
             usual_weight: GUESSED_WEIGHT,
         }
     }

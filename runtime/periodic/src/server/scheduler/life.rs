@@ -180,6 +180,8 @@ impl Scheduler {
             Some(runs) if is_unstored(runs) => self.store_after_all(runs, &job.key, reply),
             Some(_) => self.reply(reply, Ok(true)),
             None => {
+                // What the same connection asks about the func next is about this job, too.
+                self.func(&job.key.func);
                 self.keys.entry(job.key.clone()).or_default().under_way += 1;
                 self.push(JobOp::Put(job.clone()), After::Put { job, reply });
             }

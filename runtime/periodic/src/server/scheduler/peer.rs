@@ -39,6 +39,8 @@ pub(super) struct Peer {
     pub(super) waits: HashSet<JobKey>,
     /// Jobs it listens to.
     pub(super) streams: usize,
+    /// Requests that have come after a LOAD that is still being submitted.
+    pub(super) behind_load: Vec<Packet>,
     /// Requests that are not answered.
     pub(super) requests: usize,
     pub(super) last_heard: Instant,
@@ -102,6 +104,7 @@ impl Scheduler {
             never_acks: false,
             waits: HashSet::new(),
             streams: 0,
+            behind_load: Vec::new(),
             requests: 0,
             last_heard: self.instant,
         };

@@ -20,14 +20,24 @@ impl Scheduler {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.last_heard = self.instant;
         peer.requests += packets.len();
-        // As it was when they came: a change of rights counts from the next message on.
-        let access = peer.access.clone();
-        for Packet { msgid, command } in packets {
+        self.serve(conn, packets);
+    }
+
+    /// Requests of a connection are served in order: what comes behind a LOAD waits until all of that is submitted.
+    pub(super) fn serve(&mut self, conn: ConnId, packets: impl IntoIterator<Item = Packet>) {
+        let Some(access) = self.peers.get(&conn).map(|peer| peer.access.clone()) else { return };
+        let mut packets = packets.into_iter();
+        while !self.is_loading(conn)
+            && let Some(Packet { msgid, command }) = packets.next()
+        {
             match access.verdict(&command) {
                 Verdict::Serve => self.request(conn, msgid, command),
                 Verdict::Ignore => self.no_answer(conn),
                 Verdict::Refuse => self.answer(conn, msgid, Command::NoWorker),
             }
+        }
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.behind_load.extend(packets);
         }
     }
 
