@@ -96,11 +96,17 @@ fn or_local(host: &str) -> &str {
     if host.is_empty() { "localhost" } else { host }
 }
 
+/// Small frames go out at once, and the system notices when the other side is gone without a word (PROTOCOL §1).
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    socket2::SockRef::from(stream).set_keepalive(true)
+}
+
 async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect((or_local(host), port)))
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {CONNECT_TIMEOUT:?}")))??;
-    stream.set_nodelay(true)?;
+    prepare(&stream)?;
     Ok(stream)
 }
 
@@ -236,7 +242,7 @@ impl Listener {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
+                prepare(&stream)?;
                 Ok(match &self.tls {
                     Some(tls) => Incoming(Arrived::Tls(tls.clone(), stream)),
                     None => Incoming(Arrived::Ready(Box::new(stream))),

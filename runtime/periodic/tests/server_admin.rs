@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use common::{A_WHILE, PATIENCE, Peer, Running, job, key, name};
 use periodic::server::{AuthFile, ServerOptions};
 use periodic::wire::{Command, Packet, Registration};
-use periodic::{Job, MemoryStore, SystemClock};
+use periodic::{Job, JobOp, JobOpDone, JobStore, JobStoreError, MemoryStore, Seq, StoredFunc, SystemClock};
 
 const FAR: i64 = 4_000_000_000;
 
@@ -98,6 +98,51 @@ async fn a_client_ends_the_server_only_where_it_may() {
     tokio::time::timeout(PATIENCE, server.server.shutdown_requested()).await.unwrap();
     server.stop().await;
     client.is_closed().await;
+}
+
+/// A store that does not go on with a list before it may.
+struct Held {
+    store: MemoryStore,
+    goes_on: tokio::sync::watch::Sender<bool>,
+    /// Somebody wants to go on.
+    asked: tokio::sync::watch::Sender<bool>,
+}
+
+#[async_trait::async_trait]
+impl JobStore for Held {
+    async fn apply(&self, ops: Vec<JobOp>) -> Vec<Result<JobOpDone, JobStoreError>> {
+        if ops.iter().any(|op| matches!(op, JobOp::Due { after: Some(_), .. })) {
+            self.asked.send_replace(true);
+            self.goes_on.subscribe().wait_for(|may| *may).await.map(drop).unwrap();
+        }
+        self.store.apply(ops).await
+    }
+
+    async fn load(&self, seqs: &[Seq]) -> Result<Vec<Option<Job>>, JobStoreError> {
+        self.store.load(seqs).await
+    }
+
+    async fn funcs(&self) -> Result<Vec<StoredFunc>, JobStoreError> {
+        self.store.funcs().await
+    }
+}
+
+#[tokio::test]
+async fn a_dump_has_every_job_that_is_there_also_one_that_moves_while_it_is_made() {
+    let (goes_on, asked) = (tokio::sync::watch::Sender::new(false), tokio::sync::watch::Sender::new(false));
+    let held = Held { store: MemoryStore::new(), goes_on: goes_on.clone(), asked: asked.clone() };
+    let server = Running::with(held, Arc::new(SystemClock), ServerOptions::default()).await;
+    let (mut one, mut other) = (server.client().await, server.client().await);
+    server.submit_all((0..1000).map(|n| Job { sched_at: FAR + n, ..job("f", &format!("{n:03}")) }).collect()).await;
+    let dump = one.send(Command::Dump).await;
+    asked.subscribe().wait_for(|asked| *asked).await.map(drop).unwrap();
+    // From what is not read yet to what is read.
+    let moved = later("f", "999");
+    other.submit(moved.clone()).await;
+    goes_on.send_replace(true);
+    let dumped = jobs(one.answer(dump).await);
+    assert_eq!(dumped.len(), 1000);
+    assert_eq!(dumped.last(), Some(&moved));
 }
 
 /// Whatever a client sends without waiting for answers counts in the order in which it was sent.

@@ -274,13 +274,14 @@ async fn jobs_survive_a_restart_on_the_same_store_in_their_order() {
     let mut worker = first.worker(&["f"]).await;
     let names: Vec<String> = (0..100).map(|index| format!("job {}", (index * 37) % 100)).collect();
     first.submit_all(names.iter().map(|name| job("f", name)).collect()).await;
+    first.submit(Job { sched_at: 1060, ..job("later", "in a minute") }).await;
     let done = worker.take().await;
     worker.done(&done).await;
     let _running = worker.take().await;
     first.stop().await;
     worker.is_closed().await;
 
-    let second = Running::with(store, clock, ServerOptions::default()).await;
+    let second = Running::with(store, Arc::clone(&clock) as Arc<dyn Clock>, ServerOptions::default()).await;
     assert_eq!(second.status("f").await.jobs, 99);
     let mut worker = second.worker(&["f"]).await;
     for expected in &names[1..] {
@@ -289,6 +290,12 @@ async fn jobs_survive_a_restart_on_the_same_store_in_their_order() {
         worker.done(&got).await;
     }
     assert_eq!(second.status("f").await.jobs, 0);
+    let mut later = second.worker(&["later"]).await;
+    later.grab().await;
+    clock.advance_ms(59_999);
+    later.gets_nothing().await;
+    clock.advance_ms(1);
+    assert_eq!(name(&later.accept().await), "in a minute");
 }
 
 #[tokio::test]

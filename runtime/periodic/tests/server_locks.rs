@@ -161,6 +161,7 @@ async fn a_job_cannot_take_locks_without_end() {
     for number in 0..64 {
         assert!(acquires(&mut worker, &format!("lock {number}"), 1, &a).await);
     }
+    assert!(acquires(&mut worker, "lock 0", 1, &a).await, "it has that one");
     worker.send(acquire("one more", 1, &a)).await;
     worker.is_closed().await;
 }

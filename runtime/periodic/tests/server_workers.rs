@@ -238,3 +238,30 @@ async fn a_draining_server_does_not_wait_for_ever() {
     assert_eq!(server.status("f").await.running, 1);
     server.stop().await;
 }
+
+/// What was assigned before a setting changed is bound by it, too; and no setting leaves a worker no time at all.
+#[tokio::test]
+async fn a_shorter_wait_for_acknowledgements_counts_at_once() {
+    let settings = Settings { assign_wait: 600, ..Settings::default() };
+    let server = Running::with_options(ServerOptions { settings, ..ServerOptions::default() }).await;
+    let (mut worker, mut client) = (server.worker(&["f"]).await, server.client().await);
+    client.submit(job("f", "a")).await;
+    worker.grab().await;
+    worker.assigned().await;
+    for key in ["assign-wait", "timeout", "lock-timeout"] {
+        let key = Bytes::copy_from_slice(key.as_bytes());
+        client.ok(Command::ConfigSet { key: key.clone(), value: 0 }).await;
+        assert_eq!(client.ask(Command::ConfigGet(key)).await, Command::Config(1));
+    }
+    worker.is_closed().await;
+}
+
+#[tokio::test]
+async fn a_worker_registers_for_so_many_funcs_and_no_more() {
+    let server = Running::with_options(ServerOptions { max_funcs: 3, ..ServerOptions::default() }).await;
+    let mut worker = server.worker(&["a", "b", "c", "a"]).await;
+    worker.ok(Command::CantDo(Bytes::from_static(b"b"))).await;
+    worker.ok(Command::CanDo(Bytes::from_static(b"d"))).await;
+    worker.send(Command::CanDo(Bytes::from_static(b"e"))).await;
+    worker.is_closed().await;
+}

@@ -22,6 +22,8 @@ pub struct ServerOptions {
     pub max_requests: usize,
     /// How many GRABs one connection may have open; one more closes it. Default 65,536.
     pub max_grabs: usize,
+    /// How many funcs one connection may register for; one more closes it. Default 1024.
+    pub max_funcs: usize,
     /// How many bytes may wait for one connection to take them; more closes it. Default 64 MiB. One frame may be larger.
     pub max_backlog: usize,
     /// How many bytes the answer to one DUMP may have; a DUMP of more closes its connection. Default 256 MiB. It is made
@@ -53,6 +55,7 @@ impl Default for ServerOptions {
             batch: 1024,
             max_requests: 1024,
             max_grabs: 1 << 16,
+            max_funcs: 1024,
             max_backlog: 64 << 20,
             max_dump: 256 << 20,
             max_streams: 1024,
@@ -118,10 +121,12 @@ impl Settings {
         self.clone().find(key).map_or(0, |value| *value)
     }
 
-    /// Changes a setting; one that does not exist is ignored, as the protocol has it.
+    /// Changes a setting; one that does not exist is ignored, as the protocol has it. A time in which no worker could do
+    /// anything is taken as one second.
     pub(super) fn set(&mut self, key: &[u8], value: u32) {
+        let least = u32::from(matches!(key, b"timeout" | b"assign-wait" | b"lock-timeout"));
         if let Some(setting) = self.find(key) {
-            *setting = value;
+            *setting = value.max(least);
         }
     }
 }

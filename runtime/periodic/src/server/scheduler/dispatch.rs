@@ -58,7 +58,7 @@ impl Scheduler {
 
     fn dispatch_one(&mut self, func: FuncId) -> bool {
         let queue = &self.funcs[func];
-        if queue.rests_until > self.now {
+        if queue.rests(self.instant) {
             return false;
         }
         let Some(conn) = self.next_worker(func) else { return false };

@@ -1,7 +1,7 @@
 //! DUMP, every job in one answer, and LOAD, many jobs in one request.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use tracing::warn;
@@ -16,6 +16,21 @@ use crate::wire::{Command, MsgId, put_jobs};
 const PAGE: usize = 512;
 /// Jobs of LOADs that are submitted in one turn: others have theirs in between.
 const LOAD_TURN: usize = 512;
+
+/// Jobs that took the place of others while a DUMP is read: one that has gone from what is still to be read to what is
+/// read already would be missing else.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Replaced(Arc<Mutex<Vec<Job>>>);
+
+impl Replaced {
+    pub(super) fn note(&self, job: &Job) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(job.clone());
+    }
+
+    fn take(&self) -> Vec<Job> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 /// The jobs of a LOAD that are still to be submitted.
 #[derive(Debug)]
@@ -40,11 +55,13 @@ impl Scheduler {
         let mut funcs: Vec<_> = self.func_ids.keys().filter(|func| self.may_use(conn, func)).cloned().collect();
         funcs.sort_unstable();
         let unstored = self.unstored_jobs();
+        let replaced = Replaced::default();
+        self.dumping = Some(replaced.clone());
         self.loads += 1;
         let (store, max, read) = (Arc::clone(&self.store), self.options.max_dump, self.loaded.clone());
         tokio::spawn(async move {
             // In a task of its own, so that a store that panics is a store that failed.
-            let dumped = tokio::spawn(async move { dump(&*store, funcs, unstored, max).await }).await;
+            let dumped = tokio::spawn(async move { dump(&*store, funcs, unstored, &replaced, max).await }).await;
             let dumped = dumped.unwrap_or_else(|error| Err(DumpError::Store(JobStoreError::Failed(error.to_string()))));
             let _scheduler_gone = read.send(Read::Dump(dumped));
         });
@@ -52,6 +69,7 @@ impl Scheduler {
 
     pub(super) fn dumped(&mut self, dumped: Result<Bytes, DumpError>) {
         self.loads -= 1;
+        self.dumping = None;
         if let Some((conn, msgid)) = self.dumps.pop_front() {
             match dumped {
                 Ok(jobs) => self.answer(conn, msgid, Command::Data(jobs)),
@@ -108,11 +126,16 @@ pub(in crate::server) enum DumpError {
 }
 
 /// The jobs of these funcs, those in memory only among them, as DUMP's answer has them: by func, then by name.
-async fn dump(store: &dyn JobStore, funcs: Vec<Bytes>, unstored: Vec<Job>, max: usize) -> Result<Bytes, DumpError> {
+async fn dump(
+    store: &dyn JobStore,
+    funcs: Vec<Bytes>,
+    unstored: Vec<Job>,
+    replaced: &Replaced,
+    max: usize,
+) -> Result<Bytes, DumpError> {
     let mut all = Vec::new();
     let mut bytes = 8;
-    for func in funcs {
-        let begin = all.len();
+    for func in &funcs {
         let mut after = None;
         loop {
             let page = store.apply(vec![JobOp::Due { func: func.clone(), after, limit: PAGE }]).await;
@@ -133,10 +156,13 @@ async fn dump(store: &dyn JobStore, funcs: Vec<Bytes>, unstored: Vec<Job>, max: 
             }
             after = Some(last);
         }
-        all.extend(unstored.iter().filter(|job| job.key.func == func).cloned());
-        all[begin..].sort_unstable_by(|one, other| one.key.name.cmp(&other.key.name));
     }
-    // A job that was put off or stored while its func was read may have been met twice.
+    let of_these = |job: &Job| funcs.binary_search(&job.key.func).is_ok();
+    // The newest first: of those with one key it is the first that stays.
+    let mut all: Vec<_> = replaced.take().into_iter().rev().filter(of_these).chain(all).collect();
+    all.extend(unstored.into_iter().filter(of_these));
+    all.sort_by(|one, other| (&one.key.func, &one.key.name).cmp(&(&other.key.func, &other.key.name)));
+    // One that was put off, replaced or stored while its func was read may have been met twice.
     all.dedup_by(|one, other| one.key == other.key);
     let mut answer = BytesMut::with_capacity(bytes);
     put_jobs(&mut answer, &all).map_err(|error| JobStoreError::Failed(error.to_string()))?;

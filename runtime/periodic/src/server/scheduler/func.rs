@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::ConnId;
 use super::life::Reply;
@@ -57,8 +58,8 @@ pub(super) struct Func {
     pub(super) refilling: bool,
     /// Jobs from the head of the queue are being read.
     pub(super) loading: bool,
-    /// Nothing is assigned before this Unix second, because the store failed.
-    pub(super) rests_until: i64,
+    /// Nothing is assigned before this moment, because the store failed.
+    pub(super) rests_until: Option<Instant>,
     /// Connections that can do it, next one first.
     pub(super) workers: VecDeque<ConnId>,
     /// Every one of them that is free gets each job, because the last to register said so.
@@ -87,7 +88,7 @@ impl Func {
             horizon: Horizon::All,
             refilling: false,
             loading: false,
-            rests_until: i64::MIN,
+            rests_until: None,
             workers: VecDeque::new(),
             broadcast: false,
             stamp: 0,
@@ -101,6 +102,11 @@ impl Func {
     /// Takes one more job's weight into account.
     pub(super) fn weigh(&mut self, weight: usize) {
         self.usual_weight = (self.usual_weight * 7 + weight) / 8;
+    }
+
+    /// Has the store failed on it a moment ago?
+    pub(super) fn rests(&self, instant: Instant) -> bool {
+        self.rests_until.is_some_and(|until| until > instant)
     }
 
     /// Is a job due?

@@ -127,6 +127,15 @@ impl Scheduler {
         Some(is_first)
     }
 
+    /// `assign-wait` may be shorter than it was: nobody has longer than that from now on, so the oldest is still due
+    /// first.
+    pub(super) fn shorten_acks(&mut self) {
+        let latest = self.instant + Duration::from_secs(self.settings.assign_wait.into());
+        for ack in &mut self.acks {
+            ack.deadline = ack.deadline.min(latest);
+        }
+    }
+
     /// A worker that does not acknowledge its jobs is not there: its connection is closed, which gives all its jobs
     /// back. One that never has, and yet has done jobs, loses the one. And if it is the server that was not there, for
     /// want of a processor, the acknowledgement may be waiting to be read.

@@ -81,8 +81,10 @@ impl Locks {
         }
     }
 
-    fn held(&self, key: &JobKey) -> usize {
-        self.by_key.get(key).map_or(0, |place| place.locks.len())
+    /// May the job take this lock, beside those that it has?
+    fn may_take(&self, name: &[u8], key: &JobKey) -> bool {
+        let has = self.by_key.get(key).map_or(&[][..], |place| &place.locks);
+        has.len() < MAX_HELD || has.iter().any(|lock| lock == name)
     }
 
     /// Gives one place back, or leaves its queue. Returns whose turn it is now.
@@ -126,7 +128,7 @@ impl Scheduler {
     /// told to forget it, as one does who has to wait.
     pub(super) fn acquire(&mut self, conn: ConnId, msgid: MsgId, name: &Bytes, capacity: i16, key: &JobKey) {
         let acquired = self.speaks_for(conn, key) && {
-            if self.locks.held(key) >= MAX_HELD {
+            if !self.locks.may_take(name, key) {
                 return self.close_peer(conn, "one of its jobs takes too many locks");
             }
             let taken = self.locks.take(name, capacity, key, self.instant);
@@ -154,6 +156,7 @@ impl Scheduler {
         }
     }
 
+    /// Gives one lock back. A job that waits for one keeps its place: it is nobody's, and would only run to wait again.
     pub(super) fn release(&mut self, conn: ConnId, msgid: MsgId, name: &Bytes, key: &JobKey) {
         if self.speaks_for(conn, key) {
             let next = self.locks.release(name, key);

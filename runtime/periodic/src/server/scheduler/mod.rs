@@ -52,7 +52,7 @@ use tracing::{info, warn};
 pub use status::FuncStatus;
 
 use self::dispatch::Ack;
-use self::dump::{DumpError, Loading};
+use self::dump::{DumpError, Loading, Replaced};
 use self::entry::{Entry, KeyState};
 use self::func::{Func, FuncId};
 use self::life::{After, NotedReply, Reply};
@@ -175,6 +175,8 @@ pub(super) struct Scheduler {
     loads: usize,
     /// DUMPs to be answered; the first one's jobs are being read.
     dumps: VecDeque<(ConnId, MsgId)>,
+    /// While one is read: what has taken the place of other jobs since.
+    dumping: Option<Replaced>,
     /// LOADs whose jobs are not all submitted yet.
     loading: VecDeque<Loading>,
     /// Requests of several operations that are not answered yet.
@@ -234,6 +236,7 @@ impl Scheduler {
             loaded,
             loads: 0,
             dumps: VecDeque::new(),
+            dumping: None,
             loading: VecDeque::new(),
             gathers: HashMap::new(),
             last_gather: 0,

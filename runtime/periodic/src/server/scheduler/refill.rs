@@ -24,7 +24,7 @@ impl Scheduler {
     pub(super) fn refill(&mut self, func: FuncId) {
         let limit = (self.options.queue_cap / 2).max(1);
         let queue = &mut self.funcs[func];
-        if queue.refilling || queue.horizon == Horizon::All || queue.rests_until > self.now || self.stopping {
+        if queue.refilling || queue.horizon == Horizon::All || queue.rests(self.instant) || self.stopping {
             return;
         }
         queue.refilling = true;

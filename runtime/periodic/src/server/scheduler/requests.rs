@@ -79,6 +79,7 @@ impl Scheduler {
             }
             Command::ConfigSet { key, value } => {
                 self.settings.set(&key, value);
+                self.shorten_acks();
                 self.answer(conn, msgid, Command::Success);
             }
             // The verdict has dealt with the others.
@@ -109,10 +110,15 @@ impl Scheduler {
     /// The last to register for a func says whether its jobs go to one worker or to all; one that has registered
     /// already changes nothing.
     fn can_do(&mut self, conn: ConnId, msgid: MsgId, func: &Bytes, broadcast: bool) {
+        let max = self.options.max_funcs;
+        let known = self.func_ids.get(func).copied();
+        let Some(peer) = self.peers.get(&conn) else { return };
+        let is_new = known.is_none_or(|func| !peer.funcs.contains(&func));
+        if is_new && peer.funcs.len() >= max {
+            return self.close_peer(conn, "it registers for too many funcs");
+        }
         let func = self.func(func);
-        if let Some(peer) = self.peers.get_mut(&conn)
-            && !peer.funcs.contains(&func)
-        {
+        if is_new && let Some(peer) = self.peers.get_mut(&conn) {
             peer.funcs.push(func);
             // Its turn is next, as with the reference server.
             self.funcs[func].workers.push_front(conn);

@@ -106,6 +106,9 @@ impl Scheduler {
     /// A job is in the store: into memory with it, if its place is there.
     pub(super) fn put_in(&mut self, job: Job, seq: Seq, replaced: Option<Seq>) {
         let func = self.count_put(&job.key, seq, replaced);
+        if let (Some(dumping), Some(_)) = (&self.dumping, replaced) {
+            dumping.note(&job);
+        }
         self.funcs[func].weigh(job_weight(&job));
         if self.funcs[func].horizon.covers((job.sched_at, seq)) {
             let sched_at = job.sched_at;

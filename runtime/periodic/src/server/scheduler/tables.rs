@@ -1,5 +1,7 @@
 //! Keeping the tables in step: every way in which a job comes into memory, changes its place there, or leaves it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::Scheduler;
@@ -11,8 +13,8 @@ use crate::store::Seq;
 
 /// A job that is due later than this many seconds from now is not kept in memory, only its place is.
 const KEEP_AHEAD: i64 = 60;
-/// How many seconds a func rests when the store failed on one of its jobs.
-const REST: i64 = 2;
+/// How long a func rests when the store failed on one of its jobs.
+const REST: Duration = Duration::from_secs(2);
 
 impl Scheduler {
     pub(super) fn func(&mut self, name: &Bytes) -> FuncId {
@@ -151,6 +153,6 @@ impl Scheduler {
 
     /// The store failed on one of the func's jobs: nothing is tried with it for a moment.
     pub(super) fn rest(&mut self, func: FuncId) {
-        self.funcs[func].rests_until = self.now.saturating_add(REST);
+        self.funcs[func].rests_until = Some(self.instant + REST);
     }
 }
