@@ -2,7 +2,7 @@
 
 use heed::{PutFlags, RoTxn};
 use periodic::{Job, JobKey, JobOp, JobOpDone, Seq, StoredFunc};
-use pusher_core::{DeliveryEvent, DeliveryState, Report, StoreError};
+use pusher_core::StoreError;
 
 use crate::batch::Batch;
 use crate::deliveries::{End, event_of, facts};
@@ -85,13 +85,7 @@ impl Batch<'_> {
         self.counts.add(record.func, -1);
         self.delete_entries(seq, &at)?;
         if let Some(event) = event {
-            let state = self.enter(&event, Some(facts))?;
-            // Of two workers' clocks one may be behind: its attempt, entered before an earlier one, decides nothing.
-            if let (DeliveryEvent::Attempted(Report { sender, name, .. }), false) =
-                (event, state.is_some_and(DeliveryState::is_final))
-            {
-                self.enter(&DeliveryEvent::Ended { sender, name }, Some(facts))?;
-            }
+            self.enter(&event, Some(facts))?;
         }
         Ok(JobOpDone::Deleted(Some(seq)))
     }

@@ -111,6 +111,8 @@ pub enum DeliveryEvent {
     },
     /// It was tried.
     Attempted(Report),
+    /// It was tried, and its job has ended with that: nothing comes after it, whatever any clock says.
+    Concluded(Report),
     /// Its job was done by a worker that did not say more.
     Ended {
         /// The channel.
@@ -148,6 +150,7 @@ impl DeliveryEvent {
         match self {
             Self::Accepted { sender, name, .. }
             | Self::Attempted(Report { sender, name, .. })
+            | Self::Concluded(Report { sender, name, .. })
             | Self::Ended { sender, name }
             | Self::Cancelled { sender, name }
             | Self::Redriven { sender, name }

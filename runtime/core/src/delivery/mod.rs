@@ -163,12 +163,16 @@ impl Delivery {
                 }
                 Some(now)
             }
-            DeliveryEvent::Attempted(report) => match before {
-                Some(before) if before.has(&report.attempt) => None,
-                Some(before) if before.begins_anew_with(&report.attempt) => Self::new(sender, name)?.tried(report),
-                Some(before) => before.clone().tried(report),
-                None => Self::new(sender, name)?.tried(report),
-            },
+            DeliveryEvent::Attempted(report) | DeliveryEvent::Concluded(report) => {
+                let concluded = matches!(event, DeliveryEvent::Concluded(_));
+                match before {
+                    Some(before) if before.begins_anew_with(&report.attempt) => {
+                        Self::new(sender, name)?.tried(report, concluded)
+                    }
+                    Some(before) => before.clone().tried(report, concluded),
+                    None => Self::new(sender, name)?.tried(report, concluded),
+                }
+            }
             DeliveryEvent::Ended { .. } => match before {
                 Some(before) if before.state == DeliveryState::Delivered || before.state == DeliveryState::Dead => None,
                 before => {
@@ -225,18 +229,33 @@ impl Delivery {
         self.state.is_final() && attempt.number == 1 && is_later && self.state != DeliveryState::Cancelled
     }
 
-    /// With one attempt more. One that is told late, after a later one, is entered and decides nothing.
-    fn tried(mut self, report: &Report) -> Option<Self> {
+    /// Was this attempt made before the last one that is known? Its number says, and where numbers begin again the time
+    /// does: the workers' clocks may differ. The first one of a life is told late by nobody.
+    fn is_late(&self, attempt: &Attempt) -> bool {
+        let is_before = |last: &Attempt| attempt.number <= last.number && attempt.at < last.at;
+        self.state != DeliveryState::Accepted && self.attempts.last().is_some_and(is_before)
+    }
+
+    /// With one attempt more. One that is told late, after a later one, is entered before that and decides nothing.
+    /// `None`: that is known.
+    fn tried(mut self, report: &Report, concluded: bool) -> Option<Self> {
         let Report { attempt, reported, .. } = report;
-        let place = self.attempts.partition_point(|known| known.at <= attempt.at);
-        let is_last = place == self.attempts.len();
-        self.attempts.insert(place, attempt.clone());
-        if self.attempts.len() > MAX_KEPT_ATTEMPTS {
-            self.attempts.remove(1);
-        }
-        self.tries = self.tries.saturating_add(1);
         let next = reported.state();
-        if is_last && (self.state.may_become(next) || self.state == next) {
+        let decides = concluded || !self.is_late(attempt);
+        if self.has(attempt) {
+            if !concluded || !self.state.may_become(next) {
+                return None;
+            }
+        } else {
+            let earlier = self.attempts.iter().rposition(|known| known.at <= attempt.at).map_or(0, |at| at + 1);
+            let place = if decides { self.attempts.len() } else { earlier };
+            self.attempts.insert(place, attempt.clone());
+            if self.attempts.len() > MAX_KEPT_ATTEMPTS {
+                self.attempts.remove(1);
+            }
+            self.tries = self.tries.saturating_add(1);
+        }
+        if decides && (self.state.may_become(next) || self.state == next) {
             self.state = next;
             (self.due_at, self.reason) = (None, None);
             match reported {

@@ -67,6 +67,37 @@ fn a_report_that_comes_twice_counts_once_and_a_late_one_decides_nothing() {
     assert_eq!((late.state, late.tries, late.attempts[0].number), (DeliveryState::Delivered, 2, 1));
 }
 
+/// Workers on several machines, or a clock that is set back.
+#[test]
+fn clocks_that_differ_decide_nothing() {
+    let ahead = 3_600_000;
+    assert_eq!(state(&[tried(1, ahead, waiting(15)), tried(2, 20, dead())]), DeliveryState::Dead);
+    assert_eq!(state(&[tried(1, ahead, waiting(15)), tried(2, 20, Reported::Delivered)]), DeliveryState::Delivered);
+    // Redriven, its attempts are counted from 1 again.
+    let life = [tried(1, ahead, waiting(15)), tried(2, ahead + 10, dead()), redriven(), tried(1, 30, waiting(35))];
+    assert_eq!(state(&life), DeliveryState::Waiting);
+    let end = live(&[&life[..], &[tried(2, 40, Reported::Delivered)]].concat()).unwrap();
+    assert_eq!((end.state, end.tries), (DeliveryState::Delivered, 4));
+}
+
+/// Its numbers begin again whenever the message is moved, so there neither number nor time may say which was last: its job's
+/// end does.
+#[test]
+fn the_attempt_with_which_its_job_ends_is_the_last_whatever_clocks_and_numbers_say() {
+    let before = [tried(1, 100, waiting(15)), tried(2, 110, waiting(15))];
+    for reported in [dead(), Reported::Delivered] {
+        let DeliveryEvent::Attempted(last) = tried(1, 50, reported.clone()) else { unreachable!() };
+        let told = DeliveryEvent::Attempted(last.clone());
+        assert_eq!(state(&[&before[..], &[told.clone()]].concat()), DeliveryState::Waiting, "it seems late");
+        let concluded = DeliveryEvent::Concluded(last);
+        for events in [vec![concluded.clone()], vec![told, concluded.clone(), concluded]] {
+            let end = live(&[&before[..], &events].concat()).unwrap();
+            assert_eq!((end.state, end.tries, end.attempts.len()), (reported.state(), 3, 3));
+            assert_eq!(end.data.is_some(), end.state == DeliveryState::Dead);
+        }
+    }
+}
+
 #[test]
 fn a_dead_letter_keeps_its_data_and_reason_until_it_is_redriven() {
     let life = live(&[tried(1, 10, dead())]).unwrap();

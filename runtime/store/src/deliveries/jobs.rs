@@ -58,7 +58,7 @@ pub(crate) fn event_of(prefix: &Prefix, record: &JobRecord, end: End) -> Option<
             None => Reported::Delivered,
             Some(reason) => Reported::Dead { reason, data: String::from_utf8_lossy(record.workload).into_owned() },
         };
-        return Some(DeliveryEvent::Attempted(Report { sender, name, attempt, reported }));
+        return Some(DeliveryEvent::Concluded(Report { sender, name, attempt, reported }));
     }
     // Nobody has looked yet whether it is a message.
     name.verify(record.workload)?;

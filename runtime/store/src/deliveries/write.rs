@@ -32,7 +32,8 @@ impl Operation for DeliveryEvent {
 
     fn bytes(&self) -> usize {
         match self {
-            Self::Attempted(Report { reported: Reported::Dead { data, .. }, .. }) => 1024 + data.len(),
+            Self::Attempted(Report { reported: Reported::Dead { data, .. }, .. })
+            | Self::Concluded(Report { reported: Reported::Dead { data, .. }, .. }) => 1024 + data.len(),
             _ => 1024,
         }
     }
