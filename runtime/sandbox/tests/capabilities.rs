@@ -190,6 +190,32 @@ async fn output_becomes_log_lines_and_is_cut_without_a_trap() {
 }
 
 #[tokio::test]
+async fn secrets_are_no_part_of_log_lines_also_where_a_long_line_is_divided() {
+    let log = Captured::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let manifest = "[secrets]\nkey = { env = \"KEY\" }\n[limits]\ncpu = \"5s\"\nlog = \"1MiB\"";
+    let loaded = Directory::faulty(manifest).env("KEY", "SECRETTOKEN0123456789abcdef").load().await;
+    let faulty = loaded.sender("faulty");
+    let said = "429: SECRETTOKEN0123456789abcdef is limited";
+    assert_eq!(send(&*faulty, &format!("say:{said}")).await, Ok(Outcome::Done));
+    let text = log.take();
+    assert_eq!(text.matches("429: [redacted] is limited").count(), 2, "{text}");
+
+    // Lines of more than 4 KiB are divided where the guest's writes are, which have 16 KiB at most.
+    for before in [16384 - 20, 16384 - 10, 16384 - 6] {
+        let long = format!("mutter:{}{said}", "x".repeat(before));
+        assert_eq!(send(&*faulty, &long).await, Ok(Outcome::Done));
+        let text = log.take();
+        assert!(text.contains("xxx429:\"") && text.contains("line=\"[redacted] is limited\""), "{text}");
+        for left in ["SECR", "TOKEN", "0123", "cdef"] {
+            assert!(!text.contains(left), "{left}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn output_of_an_instance_that_sends_again_is_the_next_messages_and_has_its_own_limit() {
     let log = Captured::default();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use common::{Directory, Server, send};
-use pusher_core::Outcome;
+use pusher_core::{Failure, Outcome, SendError};
 use pusher_sandbox::transport::{Network, Request, Response, Transport, TransportError};
 
 const LIMITS: &str = "[limits]\ncpu = \"5s\"\n";
@@ -129,4 +129,30 @@ async fn httpsend_delivers_with_an_authorization_that_it_does_not_know() {
     let asked = server.only_request();
     assert_eq!(values(&asked.sent, "authorization"), ["Bearer s3cret"]);
     assert_eq!(asked.body, "{\"to\": \"ada@example.com\"}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sender_has_cut_off_a_secret_that_a_provider_prints_back_is_not_told() {
+    const TOKEN: &str = "SECRETTOKEN0123456789abcdef";
+    let server = Server::start("").await;
+    let manifest = format!(
+        "[http]\nallow = [\"{0}\"]\nprivate = true\n[http.headers.\"{0}\"]\n\
+         authorization = {{ secret = \"token\", prefix = \"Bearer \" }}\nx-login = {{ basic = \"me\", secret = \"token\" }}\n\
+         [pushers]\nread = true\n[config]\nurl = \"{0}/\"\n[secrets]\ntoken = {{ env = \"TOKEN\" }}\n{LIMITS}",
+        server.origin
+    );
+    let directory = Directory::new().component("httpsend").file("httpsend.toml", manifest).env("TOKEN", TOKEN);
+    let loaded = directory.recipient("ada", "ada@example.com").load().await;
+    // It keeps 300 characters of the answer.
+    for (header, before) in [("authorization: Bearer ", TOKEN), ("x-login: Basic ", "bWU6U0VDUkVUVE9LRU4wMTIz")] {
+        for shown in [4, 9, 20] {
+            let padding = "x".repeat(300 - header.len() - shown);
+            server.answer(format!("401 Unauthorized\r\n\r\n{padding}{header}{before}"));
+            let said = match send(&*loaded.sender("httpsend"), "{}").await {
+                Err(SendError::Failure(Failure::Permanent(said))) => said,
+                other => panic!("{other:?}"),
+            };
+            assert!(said.ends_with(&format!("{header}[redacted]")), "{shown}: {said}");
+        }
+    }
 }

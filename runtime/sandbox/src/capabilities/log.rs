@@ -1,5 +1,6 @@
 //! The log capability: what a sender writes to stdout and stderr becomes log events, one for each line, with the sender
-//! and the job on them. Writing is never an error to the guest: what is over `[limits] log` is dropped, with a note.
+//! and the job on them, and without the sender's secrets. Writing is never an error to the guest: what is over
+//! `[limits] log` is dropped, with a note.
 
 use std::io;
 use std::pin::Pin;
@@ -13,20 +14,22 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::manifest::Limits;
+use crate::redact::Redactor;
 
 /// How many bytes a guest may write at a time.
 const CHUNK: usize = 16 << 10;
 /// The longest line, in bytes; a longer one becomes several events.
 const MAX_LINE: usize = 4 << 10;
 
-/// What one sender may write for one message.
+/// What one sender may write for one message, and what is taken out of it.
 #[derive(Debug)]
 pub(crate) struct Grant {
     bytes: usize,
+    redactor: Arc<Redactor>,
 }
 
-pub(super) fn configure(limits: &Limits) -> Grant {
-    Grant { bytes: usize::try_from(limits.log.0).unwrap_or(usize::MAX) }
+pub(super) fn configure(limits: &Limits, redactor: &Arc<Redactor>) -> Grant {
+    Grant { bytes: usize::try_from(limits.log.0).unwrap_or(usize::MAX), redactor: Arc::clone(redactor) }
 }
 
 /// Both streams of one instance. Where they end is the message's that is being sent: a guest may hold on to a stream from
@@ -41,6 +44,7 @@ pub(super) fn prepare(grant: &Grant, message: &Message) -> Log {
     let lines = Arc::new(Mutex::new(Lines {
         sender: message.sender.clone(),
         job: message.id.clone(),
+        redactor: Arc::clone(&grant.redactor),
         left: grant.bytes,
         cut: false,
     }));
@@ -71,6 +75,7 @@ impl Log {
 struct Lines {
     sender: SenderName,
     job: JobName,
+    redactor: Arc<Redactor>,
     /// Bytes that may still be written.
     left: usize,
     /// Has it been said that more was written?
@@ -90,7 +95,7 @@ impl Lines {
     }
 
     fn tell(&self, stream: &str, line: &[u8]) {
-        let line = printable(line);
+        let line = printable(&self.redactor.redact(String::from_utf8_lossy(line).into_owned()));
         if !line.is_empty() {
             tracing::info!(sender = %self.sender, job = %self.job, stream, line, "sender log");
         }
@@ -98,9 +103,8 @@ impl Lines {
 }
 
 /// A line as text that can do nothing to a terminal.
-fn printable(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(line);
-    text.trim_end().chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+fn printable(line: &str) -> String {
+    line.trim_end().chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
 /// One of the two streams. The handles that a guest takes on it share its unfinished line.
@@ -153,9 +157,14 @@ impl Stream {
         let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
         for part in lines.admit(bytes).split_inclusive(|byte| *byte == b'\n') {
             unfinished.extend_from_slice(part);
-            if part.ends_with(b"\n") || unfinished.len() >= MAX_LINE {
+            if part.ends_with(b"\n") {
                 lines.tell(self.name, &unfinished);
                 unfinished.clear();
+            } else if unfinished.len() >= MAX_LINE {
+                // A secret that lies across the cut would be in neither half; so its beginning waits for the rest.
+                let told = unfinished.len() - lines.redactor.begun(&unfinished);
+                lines.tell(self.name, &unfinished[..told]);
+                unfinished.drain(..told);
             }
         }
     }
@@ -218,8 +227,8 @@ mod tests {
 
     #[test]
     fn a_line_can_do_nothing_to_a_terminal() {
-        assert_eq!(printable(b"plain\ttext\r\n"), "plain\ttext");
-        assert_eq!(printable(b"\x1b[2Jgone"), "\u{fffd}[2Jgone");
-        assert_eq!(printable(b"a\rb\xff"), "a\u{fffd}b\u{fffd}");
+        assert_eq!(printable("plain\ttext\r\n"), "plain\ttext");
+        assert_eq!(printable("\x1b[2Jgone"), "\u{fffd}[2Jgone");
+        assert_eq!(printable("a\rb\u{fffd}"), "a\u{fffd}b\u{fffd}");
     }
 }

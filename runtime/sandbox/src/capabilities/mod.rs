@@ -89,7 +89,7 @@ pub(crate) struct Grants {
     pushers: pushers::Grant,
     config: config::Grant,
     log: log::Grant,
-    pub(crate) redactor: Redactor,
+    pub(crate) redactor: Arc<Redactor>,
 }
 
 /// Makes grants of a manifest.
@@ -97,12 +97,13 @@ pub(crate) struct Grants {
 /// # Errors
 /// A sentence about what the manifest names and the host cannot find.
 pub(crate) fn configure(shared: &Shared, manifest: &Manifest, dir: &Path) -> Result<Grants, String> {
+    let redactor = Arc::new(Redactor::of(manifest, dir, &*shared.deps.env));
     Ok(Grants {
         http: http::configure(&shared.transport, manifest, dir, &*shared.deps.env)?,
         pushers: pushers::configure(&shared.deps.pushers, manifest.pushers),
         config: config::configure(manifest, dir, &*shared.deps.env)?,
-        log: log::configure(&manifest.limits),
-        redactor: Redactor::of(manifest, dir, &*shared.deps.env),
+        log: log::configure(&manifest.limits, &redactor),
+        redactor,
     })
 }
 
