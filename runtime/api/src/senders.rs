@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use pusher_core::{FanOutRequest, JobName, PushRequest, PusherId};
+use pusher_core::{FanOutRequest, JobName, PushRequest, PusherId, ServiceError, StoreError};
 
 use crate::binding::{self, BindingError, PushAllForm, PushForm};
 use crate::error::ApiError;
@@ -195,7 +195,9 @@ pub(crate) async fn cancel(
     let form = Form::read(request, ["name"], api.limits.body).await?;
     let name = JobName::parse(form.nonempty(0).unwrap_or_default())?;
     form.intact()?;
-    api.service.cancel(&of.sender, name).await?;
+    // A pushall may have a million messages: they are all cancelled, also if that takes longer than a request may.
+    let cancelled = tokio::spawn(async move { api.service.cancel(&of.sender, name).await });
+    cancelled.await.map_err(|error| ServiceError::Store(StoreError::Failed(error.to_string())))??;
     Ok(reply::ok())
 }
 

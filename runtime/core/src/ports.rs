@@ -148,6 +148,8 @@ pub struct NewJob {
     pub workload: String,
     /// When to run it, in Unix seconds; 0 or the past: now.
     pub sched_at: i64,
+    /// How often it was tried already.
+    pub count: u32,
 }
 
 /// A job's identity: jobs are unique by func and name.

@@ -48,8 +48,9 @@ pub(crate) async fn run(
     pruned: Pruned,
     stop: CancellationToken,
 ) {
-    let Some(shortest) = [keep.delivered, keep.dead].into_iter().flatten().min() else { return };
-    let rest = (shortest / 10).clamp(SHORTEST_REST, LONGEST_REST);
+    // Also where deliveries are kept for ever: pushalls' names and idempotency keys are not.
+    let shortest = [keep.delivered, keep.dead].into_iter().flatten().min();
+    let rest = shortest.map_or(LONGEST_REST, |shortest| (shortest / 10).clamp(SHORTEST_REST, LONGEST_REST));
     let mut time = Trusted::new(clock.now_ms());
     let mut pause = SHORTEST_REST;
     while stop.run_until_cancelled(sleep(pause)).await.is_some() {

@@ -96,6 +96,9 @@ pub(crate) const LAST_SEQ: &[u8] = b"#";
 /// The key under which the last number of the delivery log is kept.
 pub(crate) const LAST_NUMBER: &[u8] = b"@";
 
+/// The key under which the last number of a pushall is kept.
+pub(crate) const LAST_PUSHALL: &[u8] = b"&";
+
 /// The key under which the number is kept up to which deliveries are in the index by name on the disk.
 pub(crate) const INDEXED_NUMBER: &[u8] = b"%";
 

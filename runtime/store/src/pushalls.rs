@@ -20,6 +20,7 @@ use pusher_core::{
 use crate::batch::Batch;
 use crate::deliveries::number_millis;
 use crate::error::{Failure, corrupt, store_error};
+use crate::keys::LAST_PUSHALL;
 use crate::open::Opened;
 use crate::tables::Tables;
 
@@ -99,9 +100,12 @@ impl Batch<'_> {
         tag: &str,
         due_at: i64,
     ) -> Result<Numbered, Failure> {
-        let last = self.tables.pushalls.last(&self.txn)?.map_or(0, |(number, _)| number);
+        // Not the last one in the table: it may be forgotten before the last of its messages is.
+        let last = self.tables.counters.get(&self.txn, LAST_PUSHALL)?.and_then(|last| u32::try_from(last).ok());
+        let last = last.max(self.tables.pushalls.last(&self.txn)?.map(|(number, _)| number)).unwrap_or(0);
         let number =
             last.checked_add(1).ok_or_else(|| Failure::Refused(StoreError::Failed("too many pushalls".into())))?;
+        self.tables.counters.put(&mut self.txn, LAST_PUSHALL, &number.into())?;
         let now = number_millis(self.next_number()?);
         let pushall = PushAll {
             name: name.clone(),

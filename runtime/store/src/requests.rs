@@ -18,10 +18,11 @@ use crate::open::Opened;
 const KEPT: i64 = 24 * 60 * 60 * 1000;
 
 impl Batch<'_> {
-    /// Refuses a key with which something else was asked.
-    pub(crate) fn check_once(&self, once: &Once) -> Result<(), Failure> {
+    /// Refuses a key with which something else was asked, not too long ago.
+    pub(crate) fn check_once(&mut self, once: &Once) -> Result<(), Failure> {
+        let now = number_millis(self.next_number()?);
         match self.tables.requests.get(&self.txn, &once.key)?.map(decode).transpose().map_err(Failure::Refused)? {
-            Some((request, _)) if request != once.request => {
+            Some((request, number)) if request != once.request && number_millis(number) > now - KEPT => {
                 Err(Failure::Refused(StoreError::Refused("the key of this request was used for another one".into())))
             }
             _ => Ok(()),
@@ -29,6 +30,8 @@ impl Batch<'_> {
     }
 
     pub(crate) fn enter_once(&mut self, once: &Once) -> Result<(), Failure> {
+        // For each that comes two that are old enough go: there are never many more than a day's.
+        self.prune_requests(2)?;
         let number = self.next_number()?;
         if let Some(bytes) = self.tables.requests.get(&self.txn, &once.key)? {
             let (_, before) = decode(bytes).map_err(Failure::Refused)?;

@@ -66,6 +66,11 @@ impl Selection {
         if let Some(state) = state.filter(|state| !can(*state)) {
             return Err(ApiError::bad_request(format!("what is {state} cannot be {what}")));
         }
+        if error.as_ref().is_some_and(String::is_empty) {
+            return Err(ApiError::bad_request(
+                "error is empty, which every reason has in it; leave it out to mean all",
+            ));
+        }
         let (since, until) = (since.map(|moment| moment.millis), until.map(|moment| moment.millis));
         let narrow = DeliveryFilter { name, sender, pusher, tag, pushall, error, since, until, ..Default::default() };
         match (all, narrow == DeliveryFilter::default()) {

@@ -1,15 +1,19 @@
 //! What became of messages, over the store's own log. Jobs are in a queue in memory, as those of a Periodic server
 //! elsewhere are not in the store.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::http::header::LOCATION;
 use pusher_api::Options;
 use pusher_api::auth::{Auth, KeyPair, Scope, Scopes};
-use pusher_core::{Attempt, DeliveryEvent, DeliveryLog, JobName, Report, Reported, SendEnd, SenderName};
+use pusher_core::{
+    Attempt, Delivery, DeliveryCursor, DeliveryEvent, DeliveryFilter, DeliveryLog, DeliveryPage, DeliveryState,
+    JobName, Note, PushAll, PushAllCursor, PushAllPage, Report, Reported, Retention, SendEnd, SenderName, StoreError,
+};
 use pusher_store::{Store, StoreOptions};
 use serde_json::{Value, json};
 
@@ -383,4 +387,106 @@ async fn looking_changing_and_forgetting_need_a_scope_each() {
             assert_eq!(status == 403, needed != granted, "{target} with {granted}: {status}");
         }
     }
+}
+
+/// A log whose oldest messages are tried again while somebody looks for what waits.
+struct Retried {
+    log: Arc<dyn DeliveryLog>,
+    /// Tried again, one after each page that is not the last.
+    next: Mutex<Vec<DeliveryEvent>>,
+}
+
+#[async_trait]
+impl DeliveryLog for Retried {
+    async fn list(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryCursor>,
+        size: usize,
+    ) -> Result<DeliveryPage, StoreError> {
+        let page = self.log.list(filter, after, size).await?;
+        let next = if page.next.is_some() && size > 1 { self.next.lock().unwrap().pop() } else { None };
+        self.log.record(next.into_iter().collect()).await;
+        Ok(page)
+    }
+
+    async fn record(&self, events: Vec<DeliveryEvent>) -> Vec<Result<(), StoreError>> {
+        self.log.record(events).await
+    }
+
+    async fn note(&self, notes: Vec<Note>, events: Vec<DeliveryEvent>) -> Result<(), StoreError> {
+        self.log.note(notes, events).await
+    }
+
+    async fn get(&self, name: &JobName) -> Result<Vec<Delivery>, StoreError> {
+        self.log.get(name).await
+    }
+
+    async fn pushall(&self, name: &JobName) -> Result<Option<PushAll>, StoreError> {
+        self.log.pushall(name).await
+    }
+
+    async fn pushalls(&self, after: Option<PushAllCursor>, size: usize) -> Result<PushAllPage, StoreError> {
+        self.log.pushalls(after, size).await
+    }
+
+    async fn asked(&self, key: &[u8; 32]) -> Result<Option<[u8; 32]>, StoreError> {
+        self.log.asked(key).await
+    }
+
+    async fn prune(&self, retention: Retention, limit: usize) -> Result<usize, StoreError> {
+        self.log.prune(retention, limit).await
+    }
+}
+
+#[tokio::test]
+async fn what_is_tried_again_while_it_is_looked_for_is_cancelled_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let log: Arc<dyn DeliveryLog> = Arc::new(Store::open(dir.path(), StoreOptions::default()).unwrap());
+    let tried = |n: u32, number: u32| {
+        let (sender, name) = (SenderName::parse("sample").unwrap(), JobName::parse(&format!("lupino_{n}")).unwrap());
+        let (end, at) = (SendEnd::Temporary, i64::from(number));
+        let attempt = Attempt { number, at, took_ms: 3, version: None, end, status: None, message: None };
+        DeliveryEvent::Attempted(Report { sender, name, attempt, reported: Reported::Waiting { due_at: 1 << 40 } })
+    };
+    // More than are looked at in one page, and the oldest are tried again twice.
+    for entered in log.record((0..1200).map(|n| tried(n, 1)).collect()).await {
+        entered.unwrap();
+    }
+    let next = [tried(1, 3), tried(0, 3), tried(1, 2), tried(0, 2)].into();
+    let retried = Retried { log: Arc::clone(&log), next: Mutex::new(next) };
+    let bench = Bench::with_log(Arc::new(retried), Options::default());
+    let body = json!({"pusher": "lupino", "limit": 10_000});
+    let answer = bench.post_json("/pusher/deliveries/cancel", &body).await;
+    assert_eq!(read(&answer), json!({"cancelled": 1200, "more": false, "result": "OK"}));
+    let waiting = DeliveryFilter { state: Some(DeliveryState::Waiting), ..DeliveryFilter::default() };
+    assert_eq!(log.list(&waiting, None, 10).await.unwrap().deliveries, []);
+}
+
+#[tokio::test]
+async fn what_was_tried_stays_tried_when_it_is_moved() {
+    let house = House::new().await;
+    let name = house.push("x").await;
+    let count = || house.bench.queue.jobs.lock().unwrap().iter().map(|job| job.count).collect::<Vec<_>>();
+    let schedule = async |at: i64| {
+        assert_eq!(house.many("schedule", json!({"name": name, "schedat": at})).await.status, 200);
+    };
+    schedule(4_102_444_800).await;
+    assert_eq!(count(), [0]);
+    house.tried(&name, 1, Reported::Waiting { due_at: 4_102_444_900 }).await;
+    schedule(4_102_445_000).await;
+    assert_eq!(count(), [1]);
+    assert_eq!(house.list("scheduled=4102445000").await.0, [name.clone()], "where it waits now");
+    assert_eq!(house.list("scheduled=4102445001").await.0, [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn an_error_that_is_empty_names_nobody() {
+    let house = House::new().await;
+    let name = house.dead("x", "no such address").await;
+    for operation in ["redrive", "delete"] {
+        let answer = house.many(operation, json!({"error": ""})).await;
+        assert!(answer.status == 400 && answer.body.contains("error is empty"), "{answer:?}");
+    }
+    assert_eq!(house.state(&name).await, "dead");
 }

@@ -13,6 +13,10 @@ use crate::words::SenderName;
 /// How many deliveries are changed in one commit.
 const AT_ONCE: usize = 500;
 
+/// How often a list is walked for what is to be cancelled. The second walk is over what changed during the first, and so
+/// on: a few are enough.
+const MAX_WALKS: usize = 32;
+
 /// What is done to deliveries.
 #[derive(Debug, Clone, Copy)]
 enum Act {
@@ -103,7 +107,11 @@ impl Service {
                 let mut letters = Vec::with_capacity(page.len());
                 for found in page {
                     let kept = self.log()?.get(&found.name).await?;
-                    letters.extend(kept.into_iter().filter(|kept| kept.sender == found.sender && kept.data.is_some()));
+                    // The same message may have been pushed again since: that one waits for its own time.
+                    let is_it = |kept: &Delivery| {
+                        kept.sender == found.sender && kept.state == DeliveryState::Dead && kept.data.is_some()
+                    };
+                    letters.extend(kept.into_iter().filter(is_it));
                 }
                 count = letters.len() as u64;
                 self.redrive_letters(letters).await?;
@@ -125,7 +133,7 @@ impl Service {
         let mut jobs = Vec::with_capacity(letters.len());
         for Delivery { sender, name, data, .. } in letters {
             let key = JobKey { func: self.prefix.func(&sender), name: name.clone() };
-            jobs.push(NewJob { key, workload: data.unwrap_or_default(), sched_at: 0 });
+            jobs.push(NewJob { key, workload: data.unwrap_or_default(), sched_at: 0, count: 0 });
             deliveries.push((sender, name));
         }
         let note = Note::Redriven { deliveries };
@@ -151,13 +159,37 @@ impl Service {
     /// Cancels messages that wait, and touches no pushall.
     pub(super) async fn cancel_page(&self, filter: &DeliveryFilter, limit: usize) -> Result<Changed, ServiceError> {
         let mut changed = Changed::default();
+        // In this order: what is tried meanwhile goes from the first to the second.
         for state in [DeliveryState::Accepted, DeliveryState::Waiting] {
             if filter.state.is_none_or(|wanted| wanted == state) {
-                let waiting = DeliveryFilter { state: Some(state), ..filter.clone() };
-                self.in_pages(&waiting, limit, &mut changed, Act::Cancel).await?;
+                self.cancel_all(DeliveryFilter { state: Some(state), ..filter.clone() }, limit, &mut changed).await?;
             }
         }
         Ok(changed)
+    }
+
+    /// Cancels what stands in one state. A message that is tried again meanwhile goes to the front of the list, where a walk
+    /// has been already; so after a walk there is another one over what has come to the front since it began, until one
+    /// look at that finds nothing.
+    async fn cancel_all(
+        &self,
+        mut filter: DeliveryFilter,
+        limit: usize,
+        changed: &mut Changed,
+    ) -> Result<(), ServiceError> {
+        let log = self.log()?;
+        let of_state = DeliveryFilter { state: filter.state, ..DeliveryFilter::default() };
+        for _ in 0..MAX_WALKS {
+            let newest = log.list(&of_state, None, 1).await?.deliveries.first().map(|newest| newest.changed_at);
+            let count = changed.count;
+            let pages = self.in_pages(&filter, limit, changed, Act::Cancel).await?;
+            if changed.more || (pages == 1 && changed.count == count) {
+                return Ok(());
+            }
+            filter.since = filter.since.max(newest);
+        }
+        changed.more = true;
+        Ok(())
     }
 
     /// Forgets deliveries that have ended, `limit` at most.
@@ -175,29 +207,32 @@ impl Service {
         Ok(changed)
     }
 
-    /// Does something to what a filter finds, page by page, until nothing is left or so many were found.
+    /// Does something to what a filter finds, page by page, until nothing is left or so many were found. How many pages
+    /// there were.
     async fn in_pages(
         &self,
         filter: &DeliveryFilter,
         limit: usize,
         changed: &mut Changed,
         act: Act,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<usize, ServiceError> {
         let log = self.log()?;
         let mut after = None;
+        let mut pages = 0;
         loop {
             let left = limit.saturating_sub(usize::try_from(changed.count).unwrap_or(usize::MAX));
             if left == 0 {
                 changed.more = true;
-                return Ok(());
+                return Ok(pages);
             }
+            pages += 1;
             let page = log.list(filter, after, left.min(AT_ONCE)).await?;
             if !page.deliveries.is_empty() {
                 changed.count += self.act(act, page.deliveries).await?;
             }
             after = page.next;
             if after.is_none() {
-                return Ok(());
+                return Ok(pages);
             }
         }
     }
@@ -220,12 +255,15 @@ impl Service {
             return Err(ServiceError::NoSuchDelivery(name.clone()));
         }
         let waits = found.into_iter().find(|delivery| !delivery.state.is_final() && delivery.data.is_some());
-        let Some(Delivery { sender, name, data, pushall, tag, .. }) = waits else {
+        let Some(Delivery { sender, name, data, state, attempts, pushall, tag, .. }) = waits else {
             return Err(ServiceError::NotWaiting(name.clone()));
         };
+        // What was tried stays tried: who is moved again and again is not tried for ever.
+        let is_waiting = state == DeliveryState::Waiting;
+        let count = attempts.last().filter(|_| is_waiting).map_or(0, |last| last.number);
         let key = JobKey { func: self.prefix.func(&sender), name: name.clone() };
         let workload = data.unwrap_or_default();
-        if !self.queue.replace(NewJob { key, workload: workload.clone(), sched_at }).await? {
+        if !self.queue.replace(NewJob { key, workload: workload.clone(), sched_at, count }).await? {
             return Err(ServiceError::NotWaiting(name));
         }
         let (mut notes, mut events) = (Vec::new(), Vec::new());
@@ -234,8 +272,9 @@ impl Service {
         {
             notes.push(Note::PushAll { name, sender, tag, due_at: sched_at });
         }
-        if !self.queue.keeps_notes() {
-            let data = Some(workload);
+        // Where the log has the jobs, what was not tried yet is its job.
+        if is_waiting || !self.queue.keeps_notes() {
+            let data = Some(workload).filter(|_| !self.queue.keeps_notes());
             events.push(DeliveryEvent::Accepted { sender, name, due_at: sched_at, pushall, tag, data });
         }
         if notes.is_empty() && events.is_empty() { Ok(()) } else { Ok(self.log()?.note(notes, events).await?) }

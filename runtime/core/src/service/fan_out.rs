@@ -109,7 +109,7 @@ impl FanOut<'_> {
         let func = self.service.prefix.func(sender);
         let job = |id: &PusherId| {
             let key = JobKey { func: func.clone(), name: JobName::for_push(id, data) };
-            NewJob { key, workload: data.clone(), sched_at: 0 }
+            NewJob { key, workload: data.clone(), sched_at: 0, count: 0 }
         };
         let jobs: Vec<NewJob> = ids.iter().map(job).collect();
         let page = Page {

@@ -150,7 +150,7 @@ impl Service {
         let key = JobKey { func: self.prefix.func(sender), name };
         let once = once.map(Note::Once);
         if self.queue.keeps_notes() {
-            let job = NewJob { key, workload, sched_at };
+            let job = NewJob { key, workload, sched_at, count: 0 };
             let notes: Vec<Note> = note.into_iter().chain(once).collect();
             if notes.is_empty() {
                 return Ok(one(self.queue.submit(vec![job]).await)?);
@@ -158,7 +158,7 @@ impl Service {
             return Ok(self.queue.submit_noted(vec![job], notes).await?);
         }
         // Apart, because a push that does not go that way would carry it along.
-        Box::pin(self.accept_elsewhere(sender, NewJob { key, workload, sched_at }, note, once)).await
+        Box::pin(self.accept_elsewhere(sender, NewJob { key, workload, sched_at, count: 0 }, note, once)).await
     }
 
     /// The same with a Periodic server elsewhere: the log is written first, so that nothing that was taken there is unknown

@@ -71,7 +71,7 @@ impl Batch<'_> {
         Ok(JobOpDone::PutAll(put))
     }
 
-    fn check_notes(&self, notes: &[Note]) -> Result<(), Failure> {
+    fn check_notes(&mut self, notes: &[Note]) -> Result<(), Failure> {
         notes.iter().try_for_each(|note| match note {
             Note::Page(page) => self.check_page(page),
             Note::Once(once) => self.check_once(once),
@@ -94,12 +94,12 @@ impl Batch<'_> {
         Ok(PushAllOf::All(0))
     }
 
-    /// Those that are dead, and of which pushall each is.
+    /// Those that are dead, and of which pushall each is. One that was pushed again since has a job, which stays as it is.
     fn enter_redriven(&mut self, deliveries: &[(SenderName, JobName)]) -> Result<PushAllOf, Failure> {
         let mut each = HashMap::with_capacity(deliveries.len());
         for (sender, name) in deliveries {
             let Some(kept) = self.delivery_kept(sender, name)? else { continue };
-            if kept.delivery.state == DeliveryState::Dead {
+            if kept.delivery.state == DeliveryState::Dead && self.facts_of(sender, name)?.is_none() {
                 let redriven = DeliveryEvent::Redriven { sender: sender.clone(), name: name.clone() };
                 self.enter(&redriven, None)?;
                 let func = String::from(self.store.prefix.func(sender)).into_bytes();

@@ -1,10 +1,12 @@
 //! The log and the jobs in one store: what happens to a job happens to its delivery, in the same commit.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use periodic::{Job, JobKey, JobOp, JobOpDone, JobStore, JobStoreError, Seq};
+use periodic::{Clock, Job, JobKey, JobOp, JobOpDone, JobStore, JobStoreError, Seq, SystemClock};
 use pusher_core::{
     Attempt, Attempted, Delivery, DeliveryCursor, DeliveryEvent, DeliveryFilter, DeliveryLog, DeliveryState, JobName,
-    Note, Once, Page, PushAll, PushAllCounts, PushAllState, PusherId, Report, Reported, SendEnd, SenderName,
+    Note, Once, Page, PushAll, PushAllCounts, PushAllState, PusherId, Report, Reported, Retention, SendEnd, SenderName,
     StoreError,
 };
 
@@ -254,6 +256,77 @@ async fn what_becomes_of_its_messages_is_counted_with_a_pushall() {
     let of_other = DeliveryLog::pushall(&store, &other).await.unwrap().unwrap();
     assert_eq!((of_other.counts.delivered, of_other.counts.waiting()), (2, 0));
     assert_eq!(counts().await, expected, "nothing is counted twice");
+}
+
+/// It waits for a time of its own, which a redrive of the letter must not take from it.
+#[tokio::test]
+async fn a_dead_letter_that_was_pushed_again_since_is_not_redriven() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    fails(&store, "a", 1, dead()).await;
+    put(&store, Job { sched_at: 1 << 40, ..job("pusher:sample", "a") }).await;
+    let redriven = Note::Redriven { deliveries: vec![(sender(), name("a"))] };
+    assert_eq!(put_all(&store, jobs(&["a"]), &[redriven]).await.unwrap(), [] as [Seq; 0]);
+    let kept = known(&store, "a").await;
+    assert_eq!((kept[0].state, kept[0].due_at), (DeliveryState::Accepted, Some(1 << 40)));
+}
+
+/// Its dead letters may outlive a pushall: those of one that comes later are others.
+#[tokio::test]
+async fn the_number_of_a_pushall_that_is_forgotten_is_not_given_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let seqs = put_all(&store, jobs(&["a"]), &[Note::Page(page(None, "a", 1, true))]).await.unwrap();
+    let ended = the_pushall(&store).await.changed_at;
+    while SystemClock.now_ms() <= ended + 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    op(&store, JobOp::Finish { seq: seqs[0], result: said_dead() }).await.unwrap();
+    let old = Retention { delivered_before: ended + 1, dead_before: ended + 1 };
+    assert_eq!(DeliveryLog::prune(&store, old, 10).await.unwrap(), 0, "the letter is younger");
+    assert_eq!(DeliveryLog::pushall(&store, &pushall()).await.unwrap(), None);
+    drop(store);
+    let store = open(dir.path());
+    put_all(&store, jobs(&["b"]), &[Note::Page(page(None, "b", 1, true))]).await.unwrap();
+    let redriven = Note::Redriven { deliveries: vec![(sender(), name("a"))] };
+    let again = put_all(&store, jobs(&["a"]), &[redriven]).await.unwrap();
+    op(&store, JobOp::Finish { seq: again[0], result: said() }).await.unwrap();
+    assert_eq!(state(&store, "a").await, DeliveryState::Delivered);
+    let expected = PushAllCounts { submitted: 1, ..PushAllCounts::default() };
+    assert_eq!(the_pushall(&store).await.counts, expected);
+}
+
+/// Nobody may have pruned meanwhile.
+#[tokio::test]
+async fn a_key_of_a_request_is_free_again_after_a_day_and_old_ones_go_when_others_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let once = |key: u8, request: u8| vec![Note::Once(Once { key: [key; 32], request: [request; 32] })];
+    let ask = async |key, request| DeliveryLog::note(&store, once(key, request), Vec::new()).await;
+    let tables = &store.opened().tables;
+    let kept = || {
+        let txn = store.opened().env.read_txn().unwrap();
+        (tables.requests.len(&txn).unwrap(), tables.request_times.len(&txn).unwrap())
+    };
+    for key in 1..=3 {
+        ask(key, 1).await.unwrap();
+    }
+    assert!(matches!(ask(1, 2).await, Err(StoreError::Refused(_))));
+    // As if it had been a day ago.
+    let mut txn = store.opened().env.write_txn().unwrap();
+    tables.request_times.clear(&mut txn).unwrap();
+    for key in 1..=3_u8 {
+        let number = u64::from(key);
+        let value = [&[1; 32][..], &number.to_be_bytes()].concat();
+        tables.requests.put(&mut txn, &[key; 32], &value).unwrap();
+        tables.request_times.put(&mut txn, &number, &[key; 32]).unwrap();
+    }
+    txn.commit().unwrap();
+    ask(1, 2).await.unwrap();
+    assert_eq!(kept(), (2, 2), "two that were old are gone, and there is a new one");
+    ask(4, 1).await.unwrap();
+    assert_eq!(kept(), (2, 2));
+    assert!(matches!(ask(1, 1).await, Err(StoreError::Refused(_))), "it is that of another request now");
 }
 
 #[tokio::test]
