@@ -177,8 +177,14 @@ impl Storer for MemoryStore {
         Ok(PusherList { total, pushers: pushers.into_iter().filter(is_behind).take(size).collect() })
     }
 
-    async fn page(&self, _: &Scope, _: Option<&PusherId>, _: usize) -> Result<Vec<PusherId>, StoreError> {
-        unreachable!("no route pages")
+    async fn page(&self, scope: &Scope, after: Option<&PusherId>, size: usize) -> Result<Vec<PusherId>, StoreError> {
+        let pushers = self.pushers.lock().unwrap();
+        let is_in = |pusher: &&Pusher| match scope {
+            Scope::Sender(sender) => pusher.senders.contains(sender),
+            Scope::Tag(tag) => pusher.tags.contains(tag),
+        };
+        let all = pushers.values().filter(is_in).filter(|pusher| after.is_none_or(|after| pusher.id > *after));
+        Ok(all.map(|pusher| pusher.id.clone()).take(size).collect())
     }
 }
 

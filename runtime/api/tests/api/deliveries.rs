@@ -389,15 +389,17 @@ async fn looking_changing_and_forgetting_need_a_scope_each() {
     }
 }
 
-/// A log whose oldest messages are tried again while somebody looks for what waits.
-struct Retried {
+/// A log in which something happens while somebody works with it.
+struct Busy {
     log: Arc<dyn DeliveryLog>,
-    /// Tried again, one after each page that is not the last.
-    next: Mutex<Vec<DeliveryEvent>>,
+    /// Messages that are tried again, one after each page that is not the last.
+    tried: Mutex<Vec<DeliveryEvent>>,
+    /// What is noted after the next events were entered.
+    noted: Mutex<Vec<Note>>,
 }
 
 #[async_trait]
-impl DeliveryLog for Retried {
+impl DeliveryLog for Busy {
     async fn list(
         &self,
         filter: &DeliveryFilter,
@@ -405,8 +407,8 @@ impl DeliveryLog for Retried {
         size: usize,
     ) -> Result<DeliveryPage, StoreError> {
         let page = self.log.list(filter, after, size).await?;
-        let next = if page.next.is_some() && size > 1 { self.next.lock().unwrap().pop() } else { None };
-        self.log.record(next.into_iter().collect()).await;
+        let tried = if page.next.is_some() && size > 1 { self.tried.lock().unwrap().pop() } else { None };
+        self.log.record(tried.into_iter().collect()).await;
         Ok(page)
     }
 
@@ -415,7 +417,10 @@ impl DeliveryLog for Retried {
     }
 
     async fn note(&self, notes: Vec<Note>, events: Vec<DeliveryEvent>) -> Result<(), StoreError> {
-        self.log.note(notes, events).await
+        let are_events = !events.is_empty();
+        self.log.note(notes, events).await?;
+        let noted = if are_events { std::mem::take(&mut *self.noted.lock().unwrap()) } else { Vec::new() };
+        if noted.is_empty() { Ok(()) } else { self.log.note(noted, Vec::new()).await }
     }
 
     async fn get(&self, name: &JobName) -> Result<Vec<Delivery>, StoreError> {
@@ -453,13 +458,36 @@ async fn what_is_tried_again_while_it_is_looked_for_is_cancelled_too() {
     for entered in log.record((0..1200).map(|n| tried(n, 1)).collect()).await {
         entered.unwrap();
     }
-    let next = [tried(1, 3), tried(0, 3), tried(1, 2), tried(0, 2)].into();
-    let retried = Retried { log: Arc::clone(&log), next: Mutex::new(next) };
-    let bench = Bench::with_log(Arc::new(retried), Options::default());
+    let tried = [tried(1, 3), tried(0, 3), tried(1, 2), tried(0, 2)].into();
+    let busy = Busy { log: Arc::clone(&log), tried: Mutex::new(tried), noted: Mutex::default() };
+    let bench = Bench::with_log(Arc::new(busy), Options::default());
     let body = json!({"pusher": "lupino", "limit": 10_000});
     let answer = bench.post_json("/pusher/deliveries/cancel", &body).await;
     assert_eq!(read(&answer), json!({"cancelled": 1200, "more": false, "result": "OK"}));
     let waiting = DeliveryFilter { state: Some(DeliveryState::Waiting), ..DeliveryFilter::default() };
+    assert_eq!(log.list(&waiting, None, 10).await.unwrap().deliveries, []);
+}
+
+/// Jobs of a Periodic server elsewhere are not in one commit with the log: whoever cancels may come in between.
+#[tokio::test]
+async fn a_page_whose_pushall_is_cancelled_while_it_is_submitted_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let log: Arc<dyn DeliveryLog> = Arc::new(Store::open(dir.path(), StoreOptions::default()).unwrap());
+    let sender = SenderName::parse("sample").unwrap();
+    let name = JobName::for_pushall(&sender, "{\"data\":\"x\"}");
+    let busy = Busy {
+        log: Arc::clone(&log),
+        tried: Mutex::default(),
+        noted: Mutex::new(vec![Note::CancelPushAll { name: name.clone() }]),
+    };
+    let accepted = Note::PushAll { name: name.clone(), sender, tag: String::new(), due_at: 0 };
+    log.note(vec![accepted], Vec::new()).await.unwrap();
+    let bench = Bench::with_log(Arc::new(busy), Options::default()).with_lupino().await;
+    let form = format!("id={name}&data=x&tag=");
+    let answer = bench.post("/pusher/sample/fanout", FORM, form).await;
+    assert_eq!(read(&answer), json!({"done": true, "pushed": 0}));
+    assert_eq!(bench.state().1, [], "nothing of it goes out");
+    let waiting = DeliveryFilter { state: Some(DeliveryState::Accepted), ..DeliveryFilter::default() };
     assert_eq!(log.list(&waiting, None, 10).await.unwrap().deliveries, []);
 }
 

@@ -13,7 +13,7 @@ use futures_util::future::join;
 use super::push::pushall_sender;
 use super::{Service, ServiceError};
 use crate::audience::{Audience, TagExpr};
-use crate::delivery::{DeliveryEvent, DeliveryLog, DeliveryState, Note, Page, PushAll};
+use crate::delivery::{DeliveryEvent, DeliveryLog, DeliveryState, Note, Page, PushAll, PushAllState};
 use crate::fan_out::{FanOutProgress, FanOutRequest, MAX_FAN_OUT};
 use crate::job_name::JobName;
 use crate::ports::{JobKey, NewJob, QueueError, StoreError};
@@ -132,10 +132,24 @@ impl FanOut<'_> {
         } else {
             let accepted = jobs.iter().map(|job| self.accepted(job)).collect();
             self.log.note(Vec::new(), accepted).await?;
+            let names: Vec<_> = jobs.iter().map(|job| job.key.name.clone()).collect();
             queue.submit(jobs).await.into_iter().collect::<Result<(), QueueError>>()?;
-            self.log.note(vec![Note::Page(page)], Vec::new()).await?;
+            if let Err(refused) = self.log.note(vec![Note::Page(page)], Vec::new()).await {
+                self.take_back_if_cancelled(names).await?;
+                return Err(refused.into());
+            }
         }
         self.service.accepted.fanned_out.fetch_add(count, Relaxed);
+        Ok(())
+    }
+
+    /// Who cancelled the pushall while its page was submitted may have looked for these jobs before they were there.
+    async fn take_back_if_cancelled(&self, names: Vec<JobName>) -> Result<(), ServiceError> {
+        let FanOutRequest { id, sender, .. } = self.request;
+        let pushall = self.log.pushall(id).await?;
+        if pushall.is_some_and(|pushall| pushall.state == PushAllState::Cancelled) {
+            self.service.remove(names.into_iter().map(|name| (sender.clone(), name)).collect()).await?;
+        }
         Ok(())
     }
 
