@@ -104,6 +104,32 @@ async fn every_kind_of_registration_is_greeted() {
     }
 }
 
+/// As programs do that write what they want and then only read.
+#[tokio::test]
+async fn who_has_said_everything_is_still_answered() {
+    let server = Running::start().await;
+    let (mut worker, mut client) = (server.worker(&["f"]).await, server.client().await);
+    let mut requests: Vec<_> = (0..100).map(|n| Command::SubmitJob(job("g", &n.to_string()))).collect();
+    requests.push(Command::Ping);
+    client.send_together(requests).await;
+    client.write.shutdown().await.unwrap();
+    let mut answered = Vec::new();
+    while let Some(Packet { command, .. }) = client.next().await {
+        answered.push(command);
+    }
+    let submitted = answered.iter().filter(|answer| **answer == Command::Success).count();
+    assert_eq!((submitted, answered.len()), (100, 101));
+    // Who waits for a result has to stay; its job runs all the same.
+    let mut runner = server.client().await;
+    runner.send(Command::RunJob(job("f", "a"))).await;
+    runner.ok_ping().await;
+    runner.write.shutdown().await.unwrap();
+    runner.is_closed().await;
+    let given = worker.take().await;
+    worker.done(&given).await;
+    assert_eq!(server.status("f").await.jobs, 0);
+}
+
 #[tokio::test]
 async fn a_silent_connection_is_closed_and_a_pinging_one_is_not() {
     let settings = Settings { keepalive: 1, ..Settings::default() };

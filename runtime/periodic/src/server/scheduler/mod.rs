@@ -345,7 +345,7 @@ impl Scheduler {
             Message::Opened { conn, from, registration, outbox } => self.open_peer(conn, from, registration, outbox),
             Message::Packets { conn, packets } => self.packets(conn, packets),
             Message::Writable(conn) => self.writable(conn),
-            Message::Closed(conn) => self.close_peer(conn, "its stream ended"),
+            Message::Closed(conn) => self.peer_ended(conn),
             Message::Submit { jobs, reply } => self.submit_all(jobs, reply),
             Message::SubmitNoted { jobs, note, reply } => self.submit_noted(jobs, note, reply),
             Message::Replace { job, reply } => self.replace(job, reply),

@@ -43,6 +43,8 @@ pub(super) struct Peer {
     pub(super) behind_load: Vec<Packet>,
     /// Requests that are not answered.
     pub(super) requests: usize,
+    /// It says nothing more, and is there only until its requests are answered.
+    leaving: bool,
     pub(super) last_heard: Instant,
 }
 
@@ -106,9 +108,35 @@ impl Scheduler {
             streams: 0,
             behind_load: Vec::new(),
             requests: 0,
+            leaving: false,
             last_heard: self.instant,
         };
         self.peers.insert(conn, peer);
+    }
+
+    /// A connection's stream has ended: it says nothing more. It may listen all the same, as one does that sends its requests
+    /// and closes its half: those that the store works on are still answered. What it has, waits for or can do is over.
+    pub(super) fn peer_ended(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let (waits, leases) = (std::mem::take(&mut peer.waits), std::mem::take(&mut peer.leases));
+        let (funcs, grabs) = (std::mem::take(&mut peer.funcs), std::mem::take(&mut peer.grabs));
+        (peer.leaving, peer.streams) = (true, 0);
+        peer.withheld.clear();
+        peer.unacked.clear();
+        self.open_grabs -= grabs.len();
+        for func in funcs {
+            self.funcs[func].workers.retain(|worker| *worker != conn);
+        }
+        let unanswered = self.stop_waiting(conn, waits);
+        for seq in leases {
+            self.holder_lost(seq, conn);
+        }
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.requests -= unanswered;
+            if peer.requests == 0 {
+                self.close_peer(conn, "its stream ended");
+            }
+        }
     }
 
     /// Forgets a connection. Answers that are on their way to it are still written; its jobs are ready again at once.
@@ -172,6 +200,8 @@ impl Scheduler {
             let (outgoing, bytes) = (std::mem::take(&mut peer.outgoing), std::mem::take(&mut peer.unsent));
             if !outgoing.is_empty() && !peer.outbox.send(outgoing, bytes, self.options.max_backlog) {
                 self.close_peer(conn, "it does not read its answers");
+            } else if self.peers.get(&conn).is_some_and(|peer| peer.leaving && peer.requests == 0) {
+                self.close_peer(conn, "its stream ended, and all is answered");
             }
         }
     }

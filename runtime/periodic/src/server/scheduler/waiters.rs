@@ -250,10 +250,13 @@ impl Scheduler {
         }
     }
 
-    /// A connection is gone, and nobody is left there to be told. Its jobs run all the same.
-    pub(super) fn stop_waiting(&mut self, conn: ConnId, keys: impl IntoIterator<Item = JobKey>) {
+    /// A connection is gone, and nobody is left there to be told. Its jobs run all the same. How many of its requests that
+    /// leaves without an answer.
+    pub(super) fn stop_waiting(&mut self, conn: ConnId, keys: impl IntoIterator<Item = JobKey>) -> usize {
+        let mut unanswered = 0;
         for key in keys {
             if let Some(waiters) = self.waiters.get_mut(&key) {
+                unanswered += waiters.run.iter().filter(|waiter| waiter.conn == conn).count();
                 waiters.run.retain(|waiter| waiter.conn != conn);
                 waiters.receive.retain(|waiter| waiter.conn != conn);
                 let for_nobody = waiters.run.is_empty();
@@ -265,6 +268,7 @@ impl Scheduler {
                 }
             }
         }
+        unanswered
     }
 
     /// Somebody waits for a job, or listens to it, who may not know of it any more.
