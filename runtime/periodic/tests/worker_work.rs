@@ -8,18 +8,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use common::scripted::Scripted;
 use common::{A_WHILE, Breakable, PATIENCE, Running, job, key, name};
-use periodic::transport::Stream;
-use periodic::wire::{Command, FrameCodec, FrameReader, MsgId, Packet};
+use periodic::wire::{Command, MsgId, Packet};
 use periodic::{
     Answer, AuthFile, Client, ClientOptions, Connect, Handler, Identity, Job, Listener, ServerOptions, Work, WorkError,
     Worker, WorkerOptions,
 };
-use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tokio_util::codec::Encoder;
 use tokio_util::sync::CancellationToken;
 
 /// A handler made of a function.
@@ -201,47 +199,12 @@ async fn a_handler_that_panics_because_its_job_is_locked_is_not_heard() {
     .await;
 }
 
-/// A server's side of one connection, frame by frame.
-struct Scripted {
-    frames: FrameReader<ReadHalf<Box<dyn Stream>>>,
-    write: WriteHalf<Box<dyn Stream>>,
-}
-
-impl Scripted {
-    async fn accept(listener: &Listener) -> Self {
-        let (read, write) = tokio::io::split(listener.accept().await.unwrap().open().await.unwrap());
-        let mut server = Self { frames: FrameReader::new(read, FrameCodec::server(1 << 20)), write };
-        server.frames.next().await.unwrap().expect("a registration");
-        let mut greeting = BytesMut::new();
-        FrameCodec::server(1024).encode([30, 1, 2, 3, 4].as_slice(), &mut greeting).unwrap();
-        server.write.write_all(&greeting).await.unwrap();
-        server
-    }
-
-    async fn send(&mut self, msgid: MsgId, command: Command) {
-        let mut bytes = BytesMut::new();
-        FrameCodec::server(1 << 20).encode(&Packet { msgid, command }, &mut bytes).unwrap();
-        self.write.write_all(&bytes).await.unwrap();
-    }
-
-    /// The next frame that is not about funcs or room for jobs.
-    async fn next(&mut self) -> Packet {
-        loop {
-            let payload = tokio::time::timeout(PATIENCE, self.frames.next()).await.expect("a frame in time");
-            let packet = Packet::decode(payload.unwrap().expect("a frame, not the end")).unwrap();
-            if !matches!(packet.command, Command::CanDo(_) | Command::GrabJob | Command::Ping) {
-                return packet;
-            }
-        }
-    }
-
-    /// Gives the worker a job through its first GRAB, and returns the number under which it asks for a lock.
-    async fn assign(&mut self, grab: MsgId, job: Job) -> MsgId {
-        self.send(grab, Command::JobAssign(job)).await;
-        assert_eq!(self.next().await, Packet { msgid: grab, command: Command::JobAssigned });
-        let Packet { msgid, command: Command::Acquire { .. } } = self.next().await else { panic!("an ACQUIRE") };
-        msgid
-    }
+/// Gives the worker a job through its first GRAB, and returns the number under which it asks for a lock.
+async fn assign(server: &mut Scripted, grab: MsgId, job: Job) -> MsgId {
+    server.send(grab, Command::JobAssign(job)).await;
+    assert_eq!(server.next().await, Packet { msgid: grab, command: Command::JobAssigned });
+    let Packet { msgid, command: Command::Acquire { .. } } = server.next().await else { panic!("an ACQUIRE") };
+    msgid
 }
 
 #[tokio::test]
@@ -256,8 +219,8 @@ async fn an_answer_waits_until_it_is_known_whether_its_job_is_locked() {
     let mut server = Scripted::accept(&listener).await;
     // CAN_DO is the worker's first request, and the GRABs follow.
     let (one, two) = (2_u32.to_be_bytes(), 3_u32.to_be_bytes());
-    let first = server.assign(one, job("f", "locked")).await;
-    let second = server.assign(two, job("f", "free")).await;
+    let first = assign(&mut server, one, job("f", "locked")).await;
+    let second = assign(&mut server, two, job("f", "free")).await;
     let early = tokio::time::timeout(A_WHILE, server.next()).await;
     assert!(early.is_err(), "nothing may be said yet, not {early:?}");
     server.send(first, Command::Acquired(false)).await;

@@ -45,11 +45,11 @@ impl Driver {
         Self {
             connect,
             backoff: Backoff::new(options.max_backoff),
+            ledger: Ledger::new(options.timeout),
             options,
             calls,
             closed: false,
             closers: Vec::new(),
-            ledger: Ledger::default(),
             sent: HashMap::new(),
             sent_bytes: 0,
             streams: HashMap::new(),
@@ -80,7 +80,7 @@ impl Driver {
 
     fn take(&mut self, call: Option<Call>) {
         match call {
-            Some(Call::Ask(ask)) => self.ledger.add(ask, self.options.timeout),
+            Some(Call::Ask(ask)) => self.ledger.add(ask),
             Some(Call::Close(done)) => {
                 self.closers.push(done);
                 self.calls.close();
@@ -203,6 +203,7 @@ impl Driver {
         for outlet in std::mem::take(&mut self.streams).into_values() {
             outlet.close(Err(unbounded.clone()));
         }
+        self.ledger.interrupted();
     }
 
     /// The frame that came, and all that came with it.
@@ -223,6 +224,7 @@ impl Driver {
     }
 
     fn answered(&mut self, msgid: MsgId, slot: Slot, command: Command) {
+        self.ledger.renew(slot, Instant::now());
         if command == Command::NoWorker {
             return self.ledger.answer(slot, Err(ClientError::Refused));
         }

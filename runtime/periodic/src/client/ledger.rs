@@ -1,7 +1,12 @@
 //! Every call that is not answered: its requests that are not sent, its answers so far, and when its time is over.
+//!
+//! A call's time is one of progress: each answer of the server renews it, so that a call of a million requests ends
+//! only when the server has stopped answering it. Calls take turns, a request each, so that it holds up no other.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::iter::Enumerate;
 use std::time::Duration;
+use std::vec::IntoIter;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -16,8 +21,8 @@ pub(super) type Answer = Result<Command, ClientError>;
 #[derive(Debug)]
 pub(super) struct Ask {
     pub(super) commands: Vec<Command>,
-    /// How long the answers may take once the first of the commands has been sent; `None`: no longer than any request,
-    /// connecting included.
+    /// How long each of the answers may take once the first of the commands has been sent; `None`: as long as any
+    /// request, connecting included.
     pub(super) within: Option<Duration>,
     /// Where a RECV_DATA's chunks go.
     pub(super) outlet: Option<Outlet>,
@@ -47,49 +52,68 @@ pub(super) struct Sent {
 
 /// A call whose answers are being collected.
 struct Group {
+    /// Not sent.
+    pending: Enumerate<IntoIter<Command>>,
     answers: Vec<Option<Answer>>,
     left: usize,
-    deadline: Instant,
+    /// When its time is over.
+    until: Instant,
+    /// When that is looked at: `until`, or earlier.
+    noted: Instant,
     within: Option<Duration>,
+    /// The first of what is to be sent on the present connection has been.
+    begun: bool,
     outlet: Option<Outlet>,
     reply: oneshot::Sender<Vec<Answer>>,
 }
 
-#[derive(Default)]
 pub(super) struct Ledger {
+    /// How long a request may take.
+    timeout: Duration,
     groups: HashMap<u64, Group>,
     last_group: u64,
-    /// When each group's time is over.
+    /// When each group's time is to be looked at.
     deadlines: BTreeSet<(Instant, u64)>,
-    /// To be sent, in order.
-    pending: VecDeque<(Slot, Command)>,
+    /// The groups with requests that are not sent, in the order of their turns.
+    turns: VecDeque<u64>,
 }
 
 impl Ledger {
-    /// Takes a call up. It has `timeout` to be sent, or to be answered.
-    pub(super) fn add(&mut self, ask: Ask, timeout: Duration) {
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self { timeout, groups: HashMap::new(), last_group: 0, deadlines: BTreeSet::new(), turns: VecDeque::new() }
+    }
+
+    /// Takes a call up. It has the time of any request to be sent, or to be answered.
+    pub(super) fn add(&mut self, ask: Ask) {
         let Ask { commands, within, outlet, reply } = ask;
         self.last_group += 1;
         let id = self.last_group;
-        let answers = vec![None; commands.len()];
-        let deadline = Instant::now() + timeout;
-        self.deadlines.insert((deadline, id));
-        self.groups.insert(id, Group { left: answers.len(), answers, deadline, within, outlet, reply });
-        self.pending.extend(commands.into_iter().enumerate().map(|(index, command)| ((id, index), command)));
+        let until = Instant::now() + self.timeout;
+        let (left, answers) = (commands.len(), vec![None; commands.len()]);
+        let pending = commands.into_iter().enumerate();
+        let group = Group { pending, answers, left, until, noted: until, within, begun: false, outlet, reply };
+        self.groups.insert(id, group);
+        self.deadlines.insert((until, id));
+        self.turns.push_back(id);
     }
 
-    /// How many requests are not sent.
+    /// How many calls have requests that are not sent.
     pub(super) fn pending(&self) -> usize {
-        self.pending.len()
+        self.turns.len()
     }
 
     /// The next request to send. Requests that nobody waits for any more are passed over: they are not sent.
     pub(super) fn next_pending(&mut self) -> Option<(Slot, Command)> {
-        while let Some((slot, command)) = self.pending.pop_front() {
-            if self.groups.get(&slot.0).is_some_and(|group| !group.reply.is_closed()) {
-                return Some((slot, command));
+        while let Some(id) = self.turns.pop_front() {
+            let Some(group) = self.groups.get_mut(&id) else { continue };
+            if group.reply.is_closed() {
+                self.withdraw(id, &ClientError::Closed);
+            } else if let Some((index, command)) = group.pending.next() {
+                if group.pending.len() > 0 {
+                    self.turns.push_back(id);
+                }
+                return Some(((id, index), command));
             }
-            self.answer(slot, Err(ClientError::Closed));
         }
         None
     }
@@ -97,11 +121,38 @@ impl Ledger {
     /// A request is on its way: from now on the time counts that its call has for being answered.
     pub(super) fn sent(&mut self, (id, _): Slot) {
         if let Some(group) = self.groups.get_mut(&id)
-            && let Some(within) = group.within.take()
+            && !std::mem::replace(&mut group.begun, true)
+            && let Some(within) = group.within
         {
-            self.deadlines.remove(&(group.deadline, id));
-            group.deadline = Instant::now() + within;
-            self.deadlines.insert((group.deadline, id));
+            self.set_time(id, Instant::now() + within);
+        }
+    }
+
+    /// The server has answered a request: what is left of its call has its time anew.
+    pub(super) fn renew(&mut self, (id, _): Slot, now: Instant) {
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.until = now + group.within.unwrap_or(self.timeout);
+        }
+    }
+
+    /// The connection is no more: what is not sent of the calls that had begun has the time of any request to be sent
+    /// on the next one.
+    pub(super) fn interrupted(&mut self) {
+        let until = Instant::now() + self.timeout;
+        let begun = |id: &u64| self.groups.get(id).is_some_and(|group| group.begun);
+        for id in self.turns.iter().copied().filter(begun).collect::<Vec<_>>() {
+            self.set_time(id, until);
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.begun = false;
+            }
+        }
+    }
+
+    fn set_time(&mut self, id: u64, until: Instant) {
+        if let Some(group) = self.groups.get_mut(&id) {
+            self.deadlines.remove(&(group.noted, id));
+            (group.until, group.noted) = (until, until);
+            self.deadlines.insert((until, id));
         }
     }
 
@@ -118,13 +169,13 @@ impl Ledger {
         if group.left == 0
             && let Some(group) = self.groups.remove(&id)
         {
-            self.deadlines.remove(&(group.deadline, id));
+            self.deadlines.remove(&(group.noted, id));
             // Whoever asked may have stopped waiting.
             let _asker_gone = group.reply.send(group.answers.into_iter().flatten().collect());
         }
     }
 
-    /// When the next call's time is over.
+    /// When to look for calls whose time is over.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
@@ -132,14 +183,25 @@ impl Ledger {
     /// Ends the time of the next call whose time is over: answers `unsent` for those of its requests that were not sent,
     /// and tells which it is.
     pub(super) fn expire(&mut self, now: Instant, unsent: &ClientError) -> Option<u64> {
-        let expired = *self.deadlines.first().filter(|(deadline, _)| *deadline <= now)?;
-        self.deadlines.remove(&expired);
-        let (_, id) = expired;
-        let withdrawn: Vec<Slot> = self.pending.iter().map(|(slot, _)| *slot).filter(|slot| slot.0 == id).collect();
-        self.pending.retain(|(slot, _)| slot.0 != id);
-        for slot in withdrawn {
-            self.answer(slot, Err(unsent.clone()));
+        while let Some((_, id)) = self.deadlines.first().copied().filter(|(deadline, _)| *deadline <= now) {
+            let until = self.groups.get(&id).map_or(now, |group| group.until);
+            if until > now {
+                self.set_time(id, until);
+                continue;
+            }
+            self.deadlines.pop_first();
+            self.withdraw(id, unsent);
+            return Some(id);
         }
-        Some(id)
+        None
+    }
+
+    /// Answers what was not sent of a call.
+    fn withdraw(&mut self, id: u64, error: &ClientError) {
+        self.turns.retain(|turn| *turn != id);
+        let pending = self.groups.get_mut(&id).map(|group| std::mem::take(&mut group.pending));
+        for (index, _) in pending.into_iter().flatten() {
+            self.answer((id, index), Err(error.clone()));
+        }
     }
 }

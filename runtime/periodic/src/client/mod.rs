@@ -42,6 +42,7 @@ const LOAD_PART: usize = 4 << 20;
 pub struct Client {
     calls: mpsc::Sender<Call>,
     timeout: Duration,
+    patience: Duration,
     max_payload: usize,
 }
 
@@ -49,9 +50,9 @@ impl Client {
     /// A client of the server that `connect` leads to. Nothing is sent yet. Must be called within a tokio runtime.
     pub fn new(connect: Arc<dyn Connect>, options: ClientOptions) -> Self {
         let (calls, taken) = mpsc::channel(CALLS);
-        let (timeout, max_payload) = (options.timeout, options.max_payload);
+        let ClientOptions { timeout, patience, max_payload, .. } = options;
         tokio::spawn(Driver::new(connect, options, taken).run());
-        Self { calls, timeout, max_payload }
+        Self { calls, timeout, patience, max_payload }
     }
 
     /// Submits a job. `Ok`: the server has taken it.
@@ -62,9 +63,10 @@ impl Client {
         one(self.submit_many(vec![job]).await)
     }
 
-    /// Submits jobs, all at once; a result for each, in the same order.
+    /// Submits jobs, all at once; a result for each, in the same order. However many they are, their time is over only
+    /// when the server has not answered one of them for [`ClientOptions::timeout`].
     pub async fn submit_many(&self, jobs: Vec<Job>) -> Vec<Result<(), ClientError>> {
-        let answers = self.ask(jobs.into_iter().map(Command::SubmitJob).collect()).await;
+        let answers = self.ask(jobs.into_iter().map(Command::SubmitJob).collect(), None).await;
         answers.into_iter().map(|answer| answer.and_then(success)).collect()
     }
 
@@ -76,12 +78,13 @@ impl Client {
         self.ask_one(Command::RemoveJob(key)).await.and_then(success)
     }
 
-    /// Deletes a func and all its jobs, unless a worker can do it. `Ok` either way: the protocol does not tell.
+    /// Deletes a func and all its jobs, unless a worker can do it. `Ok` either way: the protocol does not tell. The server
+    /// answers when all of them are gone, for which it has [`ClientOptions::patience`].
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn drop_func(&self, func: Bytes) -> Result<(), ClientError> {
-        self.ask_one(Command::DropFunc(func)).await.and_then(success)
+        self.ask_for(Command::DropFunc(func), Some(self.patience), None).await.and_then(success)
     }
 
     /// Asks about every func.
@@ -95,7 +98,7 @@ impl Client {
         }
     }
 
-    /// Every job, whatever its state, by func and name.
+    /// Every job, whatever its state, by func and name. The server has [`ClientOptions::patience`] to read them.
     ///
     /// # Errors
     /// See [`ClientError`]. All jobs together must fit into [`ClientOptions::max_payload`].
@@ -109,14 +112,14 @@ impl Client {
     /// # Errors
     /// As [`Client::dump`].
     pub async fn dump_bytes(&self) -> Result<Bytes, ClientError> {
-        match self.ask_one(Command::Dump).await? {
+        match self.ask_for(Command::Dump, Some(self.patience), None).await? {
             Command::Data(jobs) => Ok(jobs),
             other => Err(unexpected(&other)),
         }
     }
 
     /// Submits all of these, in parts of some MiB. What was submitted is what SUBMIT_JOB makes of it: a job that waits
-    /// is replaced, one that runs is kept.
+    /// is replaced, one that runs is kept. The server has [`ClientOptions::patience`] for each part.
     ///
     /// # Errors
     /// See [`ClientError`]. An invalid job is found before anything is sent; after any other error a part may have been
@@ -134,7 +137,7 @@ impl Client {
             part.push(job);
         }
         parts.push(Command::Load(part));
-        self.ask(parts).await.into_iter().try_for_each(|answer| answer.and_then(success))
+        self.ask(parts, Some(self.patience)).await.into_iter().try_for_each(|answer| answer.and_then(success))
     }
 
     /// The value of a setting; 0 if the server does not know it.
@@ -191,11 +194,11 @@ impl Client {
     }
 
     async fn ask_one(&self, command: Command) -> Result<Command, ClientError> {
-        one(self.ask(vec![command]).await)
+        one(self.ask(vec![command], None).await)
     }
 
     /// An answer for each command. Those that could not be sent are not tried.
-    async fn ask(&self, commands: Vec<Command>) -> Vec<Answer> {
+    async fn ask(&self, commands: Vec<Command>, within: Option<Duration>) -> Vec<Answer> {
         let checked: Vec<_> = commands.iter().map(|command| self.check(command)).collect();
         let good: Vec<_> = commands
             .into_iter()
@@ -203,17 +206,17 @@ impl Client {
             .filter(|(_, checked)| checked.is_ok())
             .map(|(command, _)| command)
             .collect();
-        let mut answers = if good.is_empty() { Vec::new() } else { self.call(good).await }.into_iter();
+        let mut answers = if good.is_empty() { Vec::new() } else { self.call(good, within).await }.into_iter();
         checked
             .into_iter()
             .map(|checked| checked.and_then(|()| answers.next().unwrap_or(Err(ClientError::Closed))))
             .collect()
     }
 
-    async fn call(&self, commands: Vec<Command>) -> Vec<Answer> {
+    async fn call(&self, commands: Vec<Command>, within: Option<Duration>) -> Vec<Answer> {
         let asked = commands.len();
         let (reply, answers) = oneshot::channel();
-        let ask = Ask { commands, within: None, outlet: None, reply };
+        let ask = Ask { commands, within, outlet: None, reply };
         if self.calls.send(Call::Ask(ask)).await.is_err() {
             return vec![Err(ClientError::Closed); asked];
         }

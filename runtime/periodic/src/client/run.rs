@@ -61,7 +61,7 @@ impl Client {
         }
     }
 
-    async fn ask_for(
+    pub(super) async fn ask_for(
         &self,
         command: Command,
         within: Option<Duration>,

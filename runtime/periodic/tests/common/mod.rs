@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "a module that each test file includes and uses in part")]
 
 pub mod recorded;
+pub mod scripted;
 
 use std::collections::HashSet;
 use std::sync::Arc;
