@@ -39,7 +39,7 @@ pub(super) struct Jobs {
     running: HashMap<Id, Running>,
     /// The task whose answer counts, of each job.
     by_key: HashMap<JobKey, Id>,
-    /// Answers that the server has not confirmed, each with its number.
+    /// Answers that the server has not confirmed, each with its number. A refusal confirms nothing.
     unconfirmed: HashMap<JobKey, (u64, Command)>,
     answered: u64,
 }
@@ -73,6 +73,15 @@ impl Jobs {
         for (key, (number, command)) in &self.unconfirmed {
             let msgid = session.request(command.clone());
             session.said.insert(msgid, (key.clone(), *number));
+        }
+    }
+
+    /// Says the answers again that were refused, but for those that another has taken the place of.
+    pub(super) fn say_refused(&self, session: &mut Session) {
+        for (key, number) in std::mem::take(&mut session.refused) {
+            if self.unconfirmed.get(&key).is_some_and(|(newest, _)| *newest == number) {
+                self.say(key, session);
+            }
         }
     }
 

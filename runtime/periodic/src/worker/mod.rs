@@ -2,7 +2,8 @@
 //!
 //! A worker says how many jobs it has room for by that many open GRABs. It stays with its server through restarts and
 //! broken connections: handlers go on running meanwhile, and what they answered is said again until the server has
-//! confirmed it.
+//! confirmed it. A refusal confirms nothing: a server that takes a worker's rights away and gives them back finds it at
+//! work again, with its answers and its funcs, within [`WorkerOptions::ping_interval`].
 
 mod jobs;
 mod run;
@@ -60,8 +61,8 @@ pub struct WorkerOptions {
     /// How long running jobs may take to end after the worker was told to stop. Default 30 s. What runs then still is
     /// cancelled, and the server gives it to another.
     pub drain: Duration,
-    /// How long the server may be silent before it is asked whether it is there; a server silent for three times as
-    /// long is taken for dead. Default 10 s.
+    /// How often the server is asked whether it is there, and told again the funcs and what it refused. One that is
+    /// silent for three times as long is taken for dead. Default 10 s.
     pub ping_interval: Duration,
     /// The longest wait between two tries to connect. Default 3 s; the first is 50 ms.
     pub max_backoff: Duration,

@@ -166,14 +166,7 @@ impl Run {
     async fn serve(&mut self, session: &mut Session, stops: &Stops, backoff: &mut Backoff) -> Result<(), WireError> {
         // First the answers: the server must know what is done before it has anything to assign.
         self.jobs.say_again(session);
-        if self.works() {
-            for func in &self.worker.funcs {
-                session.register(Command::CanDo(func.clone()));
-            }
-            for func in &self.worker.options.broadcast {
-                session.register(Command::Broadcast(func.clone()));
-            }
-        }
+        self.register(session);
         let (interval, drain) = (self.worker.options.ping_interval, self.worker.options.drain);
         let mut heard = Instant::now();
         let mut asked = heard;
@@ -183,8 +176,8 @@ impl Run {
             if self.over() {
                 return Ok(());
             }
-            let ping_at = heard.max(asked) + interval;
-            let wake = ping_at.min(self.drained_at());
+            let ask_at = asked + interval;
+            let wake = ask_at.min(self.drained_at());
             tokio::select! {
                 packet = session.link.next() => {
                     self.packet(session, packet?);
@@ -220,7 +213,7 @@ impl Run {
                     if now - heard > interval * 3 {
                         return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
                     }
-                    if now >= ping_at {
+                    if now >= ask_at {
                         asked = now;
                         self.ask_again(session);
                     }
@@ -229,11 +222,26 @@ impl Run {
         }
     }
 
-    /// The server has been silent: is it there, and does it know that there is room? A repeated GRAB is the same GRAB.
+    /// Tells the server the funcs.
+    fn register(&self, session: &mut Session) {
+        if self.works() {
+            for func in &self.worker.funcs {
+                session.request(Command::CanDo(func.clone()));
+            }
+            for func in &self.worker.options.broadcast {
+                session.request(Command::Broadcast(func.clone()));
+            }
+        }
+    }
+
+    /// Is the server there, and does it know what it is to know? It may have refused what it would take now; and one that
+    /// took rights away and gave them back has forgotten the funcs, without a word. All of this may be said twice: a
+    /// repeated func changes nothing, and a repeated GRAB is the same GRAB.
     fn ask_again(&self, session: &mut Session) {
         session.request(Command::Ping);
-        if self.works() {
-            session.register_refused();
+        self.jobs.say_refused(session);
+        self.register(session);
+        if self.works() && session.may_miss_grabs() {
             for msgid in session.grabs.clone() {
                 session.send(msgid, Command::GrabJob);
             }
@@ -255,6 +263,7 @@ impl Run {
     fn packet(&mut self, session: &mut Session, Packet { msgid, command }: Packet) {
         let answer = match command {
             Command::JobAssign(job) => {
+                session.was_assigned();
                 if session.grabs.remove(&msgid) && self.works() {
                     session.send(msgid, Command::JobAssigned);
                     self.jobs.start(job, session);
@@ -266,14 +275,17 @@ impl Run {
             Command::Success => Ok(true),
             Command::Acquired(held) => Ok(held),
             Command::NoWorker => {
-                session.was_refused(msgid, &self.worker.connect.peer());
+                session.was_refused(&self.worker.connect.peer());
                 Err(WorkError::Refused)
             }
             _ => return,
         };
-        session.confirmed(msgid);
         if let Some((key, number)) = session.said.remove(&msgid) {
-            self.jobs.confirmed(&key, number);
+            if answer.is_ok() {
+                self.jobs.confirmed(&key, number);
+            } else {
+                session.refused.push((key, number));
+            }
         } else if let Some(asked) = session.asked.remove(&msgid)
             && let Some(key) = self.jobs.asked(asked, Some(answer))
         {

@@ -30,10 +30,11 @@ pub(super) struct Session {
     pub(super) said: HashMap<MsgId, (JobKey, u64)>,
     /// What handlers asked.
     pub(super) asked: HashMap<MsgId, Asked>,
-    /// Funcs said and not confirmed.
-    registering: HashMap<MsgId, Command>,
-    /// Funcs that were refused.
-    refused: Vec<Command>,
+    /// Answers that were refused: the server's mind can be changed.
+    pub(super) refused: Vec<(JobKey, u64)>,
+    /// Something was refused since the GRABs were last said again; a job has come.
+    refused_lately: bool,
+    assigned_lately: bool,
     /// A refusal has been logged.
     complained: bool,
     /// Cancelled when the connection is no more.
@@ -50,8 +51,9 @@ impl Session {
             grabs: HashSet::new(),
             said: HashMap::new(),
             asked: HashMap::new(),
-            registering: HashMap::new(),
             refused: Vec::new(),
+            refused_lately: false,
+            assigned_lately: false,
             complained: false,
             _lose: lost.clone().drop_guard(),
             lost,
@@ -76,33 +78,26 @@ impl Session {
         msgid
     }
 
-    /// Says that a func can be done.
-    pub(super) fn register(&mut self, command: Command) {
-        let msgid = self.request(command.clone());
-        self.registering.insert(msgid, command);
-    }
-
-    /// Says again what was refused: the server's mind can be changed.
-    pub(super) fn register_refused(&mut self) {
-        for command in std::mem::take(&mut self.refused) {
-            self.register(command);
-        }
-    }
-
-    /// A request was answered.
-    pub(super) fn confirmed(&mut self, msgid: MsgId) {
-        self.registering.remove(&msgid);
+    /// A job has come.
+    pub(super) fn was_assigned(&mut self) {
+        self.assigned_lately = true;
     }
 
     /// A request was refused.
-    pub(super) fn was_refused(&mut self, msgid: MsgId, peer: &str) {
-        let func = self.registering.remove(&msgid);
+    pub(super) fn was_refused(&mut self, peer: &str) {
+        self.refused_lately = true;
         if !std::mem::replace(&mut self.complained, true) {
             warn!(
                 peer,
                 "refused: role or identity may not do what this worker asks; it is asked again from time to time"
             );
         }
-        self.refused.extend(func);
+    }
+
+    /// May there be GRABs, of those that were open when this was asked last, that the server does not have?
+    pub(super) fn may_miss_grabs(&mut self) -> bool {
+        let refused = std::mem::take(&mut self.refused_lately);
+        let assigned = std::mem::take(&mut self.assigned_lately);
+        refused || !assigned
     }
 }

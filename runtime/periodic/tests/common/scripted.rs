@@ -35,13 +35,15 @@ impl Scripted {
         self.write.write_all(&bytes).await.unwrap();
     }
 
-    /// The next frame that is not about funcs or room for jobs.
+    /// The next frame that is not about funcs or room for jobs. A PING that comes meanwhile is answered.
     pub async fn next(&mut self) -> Packet {
         loop {
             let payload = tokio::time::timeout(PATIENCE, self.frames.next()).await.expect("a frame in time");
             let packet = Packet::decode(payload.unwrap().expect("a frame, not the end")).unwrap();
-            if !matches!(packet.command, Command::CanDo(_) | Command::GrabJob | Command::Ping) {
-                return packet;
+            match packet.command {
+                Command::CanDo(_) | Command::GrabJob => {}
+                Command::Ping => self.send(packet.msgid, Command::Pong).await,
+                _ => return packet,
             }
         }
     }
