@@ -46,6 +46,11 @@ impl Outlet {
         self.chunks.try_send(chunk).map_err(|_| ClientError::TooSlow)
     }
 
+    /// Does somebody listen?
+    pub(super) fn is_heard(&self) -> bool {
+        !self.chunks.is_closed()
+    }
+
     /// Ends the stream, after what was passed on.
     pub(super) fn close(self, end: End) {
         // Whoever listened may have stopped.

@@ -1,14 +1,20 @@
 //! The task behind a [`Client`](super::Client): owns the connection and every request that is not answered.
+//!
+//! A request whose caller has stopped waiting is still owed its answer by the server, and until then counts among the
+//! connection's. When such requests leave no room for new ones, the connection is retired: a task of its own keeps it
+//! for what is still awaited on it, and everything new goes over another one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::chunks::Outlet;
-use super::ledger::{Call, Ledger, Sent, Slot};
+use super::ledger::{Call, Ledger, Pace, Slot};
+use super::line::{self, Line};
 use super::{ClientError, ClientOptions};
 use crate::backoff::Backoff;
 use crate::identity::registration;
@@ -16,13 +22,13 @@ use crate::link::Link;
 use crate::transport::Connect;
 use crate::wire::{Command, MsgId, Packet, Role, WireError};
 
-/// Requests sent and not answered, at most.
-const WINDOW: usize = 1024;
-/// Bytes of such requests beyond which no further one is sent.
-const WINDOW_BYTES: usize = 8 << 20;
-
-/// What the last chunk of a stream says.
-const END_OF_DATA: &[u8] = b"EOF";
+/// Calls with requests that are not sent beyond which no further one is taken up. Those that wait for a long request do
+/// not count: they must not keep others from being served.
+const MAX_PENDING: usize = 1024;
+/// How often to look whether callers have stopped waiting, when that would make room for others.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often to look for that on a connection that ends when nobody waits on it any more.
+const LOOK_AT_END: Duration = Duration::from_secs(1);
 
 pub(super) struct Driver {
     connect: Arc<dyn Connect>,
@@ -31,11 +37,15 @@ pub(super) struct Driver {
     /// No more calls come.
     closed: bool,
     closers: Vec<oneshot::Sender<()>>,
+    /// The client was closed, for those that keep a retired connection, too.
+    closing: CancellationToken,
+    /// It keeps a retired connection.
+    retired: bool,
+    /// Those that keep the retired connections.
+    keepers: JoinSet<()>,
     ledger: Ledger,
-    sent: HashMap<MsgId, Sent>,
-    sent_bytes: usize,
-    /// Who listens to jobs, by the msgid of the RECV_DATA.
-    streams: HashMap<MsgId, Outlet>,
+    /// What was sent on the present connection.
+    line: Line,
     backoff: Backoff,
     last_error: String,
 }
@@ -50,9 +60,10 @@ impl Driver {
             calls,
             closed: false,
             closers: Vec::new(),
-            sent: HashMap::new(),
-            sent_bytes: 0,
-            streams: HashMap::new(),
+            closing: CancellationToken::new(),
+            retired: false,
+            keepers: JoinSet::new(),
+            line: Line::default(),
             last_error: "not tried yet".to_owned(),
         }
     }
@@ -60,7 +71,7 @@ impl Driver {
     /// Until the client is closed or gone and everything asked has an answer.
     pub(super) async fn run(mut self) {
         loop {
-            if self.ledger.pending() > 0 {
+            if self.ledger.is_pending() {
                 if let Some(link) = self.dial().await {
                     "it answers too slowly".clone_into(&mut self.last_error);
                     self.session(link).await;
@@ -72,10 +83,30 @@ impl Driver {
                 self.take(call);
             }
         }
+        while self.keepers.join_next().await.is_some() {}
         for closer in self.closers {
             // Whoever closed it may have stopped waiting.
             let _closer_gone = closer.send(());
         }
+    }
+
+    /// Has a task keep the connection for what is awaited on it.
+    fn retire(&mut self, link: Link) {
+        debug!(peer = self.connect.peer(), "connection retired: too many requests on it are no longer waited for");
+        // Nobody sends calls to it.
+        let (_, calls) = mpsc::channel(1);
+        let mut keeper = Self::new(Arc::clone(&self.connect), self.options.clone(), calls);
+        keeper.closed = true;
+        keeper.retired = true;
+        keeper.closing = self.closing.clone();
+        keeper.ledger = self.ledger.split_begun();
+        keeper.line = std::mem::take(&mut self.line);
+        while self.keepers.try_join_next().is_some() {}
+        self.keepers.spawn(async move {
+            keeper.session(link).await;
+            // If it broke, there may be something left to send.
+            keeper.run().await;
+        });
     }
 
     fn take(&mut self, call: Option<Call>) {
@@ -83,6 +114,7 @@ impl Driver {
             Some(Call::Ask(ask)) => self.ledger.add(ask),
             Some(Call::Close(done)) => {
                 self.closers.push(done);
+                self.closing.cancel();
                 self.calls.close();
             }
             None => self.closed = true,
@@ -95,7 +127,7 @@ impl Driver {
         let role = if self.options.as_worker { Role::Worker } else { Role::Client };
         let registration = registration(role, self.options.identity.as_ref());
         let (max_payload, retry) = (self.options.max_payload, self.options.retry_connect);
-        while self.ledger.pending() > 0 {
+        while self.ledger.is_pending() {
             let wait = self.backoff.next_wait();
             // The future lives across turns of the inner loop: neither a new call nor a timeout begins it anew.
             let try_once = async {
@@ -113,7 +145,7 @@ impl Driver {
                     call = self.calls.recv(), if !self.closed => self.take(call),
                     () = tokio::time::sleep_until(deadline) => {
                         self.expire();
-                        if self.ledger.pending() == 0 {
+                        if !self.ledger.is_pending() {
                             return None;
                         }
                     }
@@ -124,32 +156,49 @@ impl Driver {
                 Err(error) => self.last_error = error.to_string(),
             }
             if !retry {
-                while let Some((slot, _)) = self.ledger.next_pending() {
-                    self.ledger.answer(slot, Err(self.unreachable()));
+                for pace in [Pace::Long, Pace::Short] {
+                    while let Some((slot, _)) = self.ledger.next_pending(pace) {
+                        self.ledger.answer(slot, Err(self.unreachable()));
+                    }
                 }
             }
         }
         None
     }
 
-    /// Sends and receives until the connection breaks, or nothing is left to do for a client that was closed.
+    /// Sends and receives until the connection breaks or is retired, or nothing is left to do for a client that was
+    /// closed.
     async fn session(&mut self, mut link: Link) {
         let mut last_heard = Instant::now();
         let mut last_sent = Instant::now();
+        let mut looked: Option<Instant> = None;
         let broken = loop {
             if self.send_pending(&mut link) {
                 last_sent = Instant::now();
             }
-            if self.closed && self.sent.is_empty() && self.ledger.pending() == 0 {
+            if self.is_over() {
                 break None;
             }
             let ping_at = last_sent.max(last_heard) + self.options.ping_interval;
-            let wake = self.next_deadline().min(ping_at);
+            let mut wake = self.next_deadline().min(ping_at);
+            if self.line.is_full_of_long() && self.ledger.long_is_awaited() {
+                let now = Instant::now();
+                if looked.is_none_or(|looked| now >= looked + LOOK) {
+                    looked = Some(now);
+                    if self.line.has_abandoned(&self.ledger) {
+                        return self.retire(link);
+                    }
+                }
+                wake = wake.min(now + LOOK);
+            }
+            if self.closed {
+                wake = wake.min(Instant::now() + LOOK_AT_END);
+            }
             let received = tokio::select! {
                 received = link.next() => received,
-                call = self.calls.recv(), if !self.closed && self.ledger.pending() < WINDOW => {
+                call = self.calls.recv(), if !self.closed && self.ledger.short_pending() < MAX_PENDING => {
                     self.take(call);
-                    while self.ledger.pending() < WINDOW && let Ok(call) = self.calls.try_recv() {
+                    while self.ledger.short_pending() < MAX_PENDING && let Ok(call) = self.calls.try_recv() {
                         self.take(Some(call));
                     }
                     continue;
@@ -162,7 +211,7 @@ impl Driver {
                     }
                     if now >= ping_at {
                         let msgid = link.new_msgid();
-                        self.sent.insert(msgid, Sent { slot: None, size: 0, unbounded: false });
+                        self.line.pinged(msgid);
                         // A ping always fits into a frame.
                         let _fits = link.queue(msgid, Command::Ping);
                         link.flush();
@@ -184,6 +233,12 @@ impl Driver {
         self.end(broken.as_ref());
     }
 
+    /// Is nothing left to do on this connection for anybody?
+    fn is_over(&self) -> bool {
+        let listened_to = self.retired && !self.closing.is_cancelled() && self.line.has_listeners();
+        self.closed && !self.ledger.is_pending() && !listened_to && self.line.is_abandoned(&self.ledger)
+    }
+
     /// Answers what was sent on a connection that is no more.
     fn end(&mut self, broken: Option<&WireError>) {
         let bounded = if broken.is_some() { ClientError::Lost } else { ClientError::Closed };
@@ -194,14 +249,10 @@ impl Driver {
             }
             _ => bounded.clone(),
         };
-        self.sent_bytes = 0;
-        for sent in std::mem::take(&mut self.sent).into_values() {
+        for sent in self.line.end(&unbounded) {
             if let Some(slot) = sent.slot {
                 self.ledger.answer(slot, Err(if sent.unbounded { unbounded.clone() } else { bounded.clone() }));
             }
-        }
-        for outlet in std::mem::take(&mut self.streams).into_values() {
-            outlet.close(Err(unbounded.clone()));
         }
         self.ledger.interrupted();
     }
@@ -210,13 +261,12 @@ impl Driver {
     fn receive(&mut self, link: &mut Link, first: Result<Packet, WireError>) -> Result<(), WireError> {
         let mut next = Some(first?);
         while let Some(Packet { msgid, command }) = next {
-            if let Some(sent) = self.sent.remove(&msgid) {
-                self.sent_bytes -= sent.size;
+            if let Some(sent) = self.line.answered(msgid) {
                 if let Some(slot) = sent.slot {
                     self.answered(msgid, slot, command);
                 }
             } else if let Command::Data(chunk) = command {
-                self.chunk(msgid, chunk);
+                self.line.chunk(msgid, chunk);
             }
             next = link.buffered()?;
         }
@@ -231,41 +281,29 @@ impl Driver {
         if command == Command::Success
             && let Some(outlet) = self.ledger.outlet(slot)
         {
-            self.streams.insert(msgid, outlet);
+            self.line.listen(msgid, outlet);
         }
         self.ledger.answer(slot, Ok(command));
     }
 
-    /// What a job's worker says, to whoever listens.
-    fn chunk(&mut self, msgid: MsgId, chunk: bytes::Bytes) {
-        let Some(outlet) = self.streams.get(&msgid) else { return };
-        let end = if chunk == END_OF_DATA { Some(Ok(())) } else { outlet.push(chunk).err().map(Err) };
-        if let Some(end) = end
-            && let Some(outlet) = self.streams.remove(&msgid)
-        {
-            outlet.close(end);
-        }
-    }
-
-    /// Sends what the window has room for, as one write. True when that was something.
+    /// Sends what there is room for, as one write. True when that was something.
     fn send_pending(&mut self, link: &mut Link) -> bool {
         let mut any = false;
-        while self.sent.len() < WINDOW
-            && (self.sent_bytes < WINDOW_BYTES || self.sent.is_empty())
-            && let Some((slot, command)) = self.ledger.next_pending()
-        {
-            let size = super::weight(&command);
-            let unbounded =
-                matches!(command, Command::Dump | Command::Status | Command::RunJob(_) | Command::RecvData(_));
-            let msgid = link.new_msgid();
-            match link.queue(msgid, command) {
-                Ok(()) => {
-                    self.ledger.sent(slot);
-                    self.sent.insert(msgid, Sent { slot: Some(slot), size, unbounded });
-                    self.sent_bytes += size;
-                    any = true;
+        // Long ones first: there can be only so many of them, and then it is the others' turn.
+        for pace in [Pace::Long, Pace::Short] {
+            while self.line.has_room(pace)
+                && let Some((slot, command)) = self.ledger.next_pending(pace)
+            {
+                let (size, unbounded) = (super::weight(&command), line::is_unbounded(&command));
+                let msgid = link.new_msgid();
+                match link.queue(msgid, command) {
+                    Ok(()) => {
+                        self.ledger.sent(slot);
+                        self.line.sent(msgid, slot, pace, size, unbounded);
+                        any = true;
+                    }
+                    Err(error) => self.ledger.answer(slot, Err(ClientError::Invalid(error.to_string()))),
                 }
-                Err(error) => self.ledger.answer(slot, Err(ClientError::Invalid(error.to_string()))),
             }
         }
         link.flush();
@@ -288,7 +326,7 @@ impl Driver {
         let mut any_sent = false;
         let unreachable = self.unreachable();
         while let Some(id) = self.ledger.expire(now, &unreachable) {
-            for slot in self.sent.values().filter_map(|sent| sent.slot).filter(|slot| slot.0 == id) {
+            for slot in self.line.of_call(id) {
                 any_sent = true;
                 self.ledger.answer(slot, Err(ClientError::Timeout));
             }

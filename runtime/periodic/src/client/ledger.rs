@@ -41,17 +41,28 @@ pub(super) enum Call {
 /// A request's place: its group, and which of its answers.
 pub(super) type Slot = (u64, usize);
 
-/// A request that was sent on the present connection.
-pub(super) struct Sent {
-    /// A ping of our own has none.
-    pub(super) slot: Option<Slot>,
-    pub(super) size: usize,
-    /// Its answer can be of any size.
-    pub(super) unbounded: bool,
+/// How soon a request is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// As soon as the server comes to it.
+    Short,
+    /// When a job has ended, or when all of a func or of the store has been gone through.
+    Long,
+}
+
+impl Pace {
+    fn of(command: &Command) -> Self {
+        match command {
+            Command::RunJob(_) | Command::Dump | Command::DropFunc(_) => Self::Long,
+            _ => Self::Short,
+        }
+    }
 }
 
 /// A call whose answers are being collected.
 struct Group {
+    /// Of all its requests.
+    pace: Pace,
     /// Not sent.
     pending: Enumerate<IntoIter<Command>>,
     answers: Vec<Option<Answer>>,
@@ -74,13 +85,21 @@ pub(super) struct Ledger {
     last_group: u64,
     /// When each group's time is to be looked at.
     deadlines: BTreeSet<(Instant, u64)>,
-    /// The groups with requests that are not sent, in the order of their turns.
-    turns: VecDeque<u64>,
+    /// The groups with requests that are not sent, in the order of their turns: short ones, and long ones.
+    short_turns: VecDeque<u64>,
+    long_turns: VecDeque<u64>,
 }
 
 impl Ledger {
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { timeout, groups: HashMap::new(), last_group: 0, deadlines: BTreeSet::new(), turns: VecDeque::new() }
+        Self {
+            timeout,
+            groups: HashMap::new(),
+            last_group: 0,
+            deadlines: BTreeSet::new(),
+            short_turns: VecDeque::new(),
+            long_turns: VecDeque::new(),
+        }
     }
 
     /// Takes a call up. It has the time of any request to be sent, or to be answered.
@@ -90,27 +109,50 @@ impl Ledger {
         let id = self.last_group;
         let until = Instant::now() + self.timeout;
         let (left, answers) = (commands.len(), vec![None; commands.len()]);
+        let pace = commands.first().map_or(Pace::Short, Pace::of);
         let pending = commands.into_iter().enumerate();
-        let group = Group { pending, answers, left, until, noted: until, within, begun: false, outlet, reply };
+        let group = Group { pace, pending, answers, left, until, noted: until, within, begun: false, outlet, reply };
         self.groups.insert(id, group);
         self.deadlines.insert((until, id));
-        self.turns.push_back(id);
+        self.turns(pace).push_back(id);
     }
 
-    /// How many calls have requests that are not sent.
-    pub(super) fn pending(&self) -> usize {
-        self.turns.len()
+    fn turns(&mut self, pace: Pace) -> &mut VecDeque<u64> {
+        match pace {
+            Pace::Short => &mut self.short_turns,
+            Pace::Long => &mut self.long_turns,
+        }
+    }
+
+    /// Is there a request that is not sent?
+    pub(super) fn is_pending(&self) -> bool {
+        !self.short_turns.is_empty() || !self.long_turns.is_empty()
+    }
+
+    /// How many calls have short requests that are not sent.
+    pub(super) fn short_pending(&self) -> usize {
+        self.short_turns.len()
+    }
+
+    /// Does somebody wait for a long request to be sent?
+    pub(super) fn long_is_awaited(&self) -> bool {
+        self.long_turns.iter().any(|id| self.groups.get(id).is_some_and(|group| !group.reply.is_closed()))
+    }
+
+    /// Does somebody wait for this request's answer?
+    pub(super) fn is_awaited(&self, (id, _): Slot) -> bool {
+        self.groups.get(&id).is_some_and(|group| !group.reply.is_closed())
     }
 
     /// The next request to send. Requests that nobody waits for any more are passed over: they are not sent.
-    pub(super) fn next_pending(&mut self) -> Option<(Slot, Command)> {
-        while let Some(id) = self.turns.pop_front() {
+    pub(super) fn next_pending(&mut self, pace: Pace) -> Option<(Slot, Command)> {
+        while let Some(id) = self.turns(pace).pop_front() {
             let Some(group) = self.groups.get_mut(&id) else { continue };
             if group.reply.is_closed() {
                 self.withdraw(id, &ClientError::Closed);
             } else if let Some((index, command)) = group.pending.next() {
                 if group.pending.len() > 0 {
-                    self.turns.push_back(id);
+                    self.turns(pace).push_back(id);
                 }
                 return Some(((id, index), command));
             }
@@ -140,12 +182,28 @@ impl Ledger {
     pub(super) fn interrupted(&mut self) {
         let until = Instant::now() + self.timeout;
         let begun = |id: &u64| self.groups.get(id).is_some_and(|group| group.begun);
-        for id in self.turns.iter().copied().filter(begun).collect::<Vec<_>>() {
+        for id in self.short_turns.iter().chain(&self.long_turns).copied().filter(begun).collect::<Vec<_>>() {
             self.set_time(id, until);
             if let Some(group) = self.groups.get_mut(&id) {
                 group.begun = false;
             }
         }
+    }
+
+    /// Takes out the calls of which something has been sent on the present connection.
+    pub(super) fn split_begun(&mut self) -> Self {
+        let mut begun = Self::new(self.timeout);
+        for (id, group) in self.groups.extract_if(|_, group| group.begun) {
+            self.deadlines.remove(&(group.noted, id));
+            begun.deadlines.insert((group.noted, id));
+            begun.groups.insert(id, group);
+        }
+        for pace in [Pace::Short, Pace::Long] {
+            let turns = std::mem::take(self.turns(pace)).into_iter();
+            let (theirs, ours) = turns.partition(|id| begun.groups.contains_key(id));
+            (*begun.turns(pace), *self.turns(pace)) = (theirs, ours);
+        }
+        begun
     }
 
     fn set_time(&mut self, id: u64, until: Instant) {
@@ -198,9 +256,10 @@ impl Ledger {
 
     /// Answers what was not sent of a call.
     fn withdraw(&mut self, id: u64, error: &ClientError) {
-        self.turns.retain(|turn| *turn != id);
-        let pending = self.groups.get_mut(&id).map(|group| std::mem::take(&mut group.pending));
-        for (index, _) in pending.into_iter().flatten() {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let (pace, pending) = (group.pace, std::mem::take(&mut group.pending));
+        self.turns(pace).retain(|turn| *turn != id);
+        for (index, _) in pending {
             self.answer((id, index), Err(error.clone()));
         }
     }

@@ -21,7 +21,8 @@ impl Client {
     /// if that is 0, waiting for a worker included; when they are over the server deletes it. If the same job is running
     /// already, this waits for that one's result.
     ///
-    /// Dropping the future stops the waiting; the job is run all the same.
+    /// Dropping the future stops the waiting; the job is run all the same. At most 768 such requests are sent and not
+    /// answered; further ones wait for that, no longer than [`ClientOptions::timeout`](super::ClientOptions::timeout).
     ///
     /// # Errors
     /// [`RunError`]. What the protocol has no words for, servers say in the place of the result: a result that is
