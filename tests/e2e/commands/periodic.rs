@@ -150,6 +150,12 @@ async fn settings_are_shown_and_changed() {
     let json = house.ask(&["config", "timeout", "--json"]).await.ok();
     assert_eq!(json, "{\"key\":\"timeout\",\"value\":17}\n");
     house.ask(&["config", "timeout", "many"]).await.fails(2);
+    assert_eq!(house.ask(&["config", "run-job-aggressive", "0"]).await.ok(), "Set run-job-aggressive to 0.\n");
+    for value in ["5", "0"] {
+        let unknown = house.ask(&["config", "nosuch", value]).await.fails(1);
+        let said = format!("has not set nosuch to {value}: it does not know it");
+        assert!(unknown.contains(&said) && unknown.contains("timeout, lock-timeout"), "{unknown}");
+    }
 }
 
 #[tokio::test]
