@@ -14,6 +14,9 @@ use super::{Answer, Handler};
 use crate::job::{Job, JobKey};
 use crate::wire::Command;
 
+/// What a frame may have beside a result: the job's key and all that frames it, and to spare.
+const BESIDE_RESULT: usize = 1024;
+
 /// A job's end, as its handler's task tells it.
 pub(super) type Ended = Result<(Id, Answer), JoinError>;
 
@@ -197,11 +200,7 @@ impl Jobs {
             return None;
         }
         let command = match answer {
-            Answer::Done(result) => {
-                // The server would close the connection over it; the job is done all the same.
-                let fits = result.len() + 1024 <= self.max_payload;
-                Command::WorkDone { key: key.clone(), result: if fits { result } else { Bytes::new() } }
-            }
+            Answer::Done(result) => Command::WorkDone { result: self.fitting(&key, result), key: key.clone() },
             Answer::Fail => Command::WorkFail(key.clone()),
             Answer::Later { delay_seconds, step } => {
                 Command::SchedLater { key: key.clone(), delay: delay_seconds, step }
@@ -214,6 +213,24 @@ impl Jobs {
         self.answered += 1;
         self.unconfirmed.insert(key.clone(), (self.answered, command));
         Some(key)
+    }
+
+    /// The result, or an empty one for a result that is too large to be sent: the job is done all the same, and to say that
+    /// it failed would have it run again, to the same end.
+    fn fitting(&self, key: &JobKey, result: Bytes) -> Bytes {
+        let max = self.max_payload.saturating_sub(BESIDE_RESULT);
+        if result.len() <= max {
+            return result;
+        }
+        warn!(
+            func = %key.func.escape_ascii(),
+            job = %key.name.escape_ascii(),
+            bytes = result.len(),
+            max,
+            "a result is too large to be sent, and whoever waits for it is given an empty one; raise the largest payload \
+             (WorkerOptions::max_payload, and the server's), or leave the result elsewhere and answer where it is"
+        );
+        Bytes::new()
     }
 
     /// Says how a job ended.

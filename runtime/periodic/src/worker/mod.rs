@@ -36,7 +36,8 @@ pub trait Handler: Send + Sync {
 /// How a job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It is done and over; the bytes are for those who wait for a result.
+    /// It is done and over; the bytes are for those who wait for a result. One that does not fit into
+    /// [`WorkerOptions::max_payload`] less 1 KiB is not sent: they are given an empty one, and the log has a warning.
     Done(Bytes),
     /// It failed. The server runs it again after a second, any number of times: to wait longer, or to count, answer
     /// [`Answer::Later`].
@@ -66,7 +67,8 @@ pub struct WorkerOptions {
     pub ping_interval: Duration,
     /// The longest wait between two tries to connect. Default 3 s; the first is 50 ms.
     pub max_backoff: Duration,
-    /// The largest payload sent and taken, in bytes. Default 16 MiB.
+    /// The largest payload sent and taken, in bytes. Default 16 MiB. Not more than the server's: that closes the connection
+    /// over a larger one.
     pub max_payload: usize,
     /// Funcs to be registered with BROADCAST, besides those of [`Worker::new`]: every worker that has said so and has
     /// room gets each of their jobs, and the first that is done decides. Default none.
