@@ -53,6 +53,8 @@ struct Whole {
 struct Current {
     file: File,
     whole: Whole,
+    /// Is its name on the disk? Without that a file is gone after a power cut, whatever of it was synced.
+    is_named: bool,
 }
 
 impl Files {
@@ -123,13 +125,14 @@ impl Files {
             state.last += 1;
             let path = self.dir.join(format!("{}.jsonl", state.last));
             let file = OpenOptions::new().create_new(true).append(true).open(&path)?;
-            if sync {
-                // Its name, too.
-                File::open(&self.dir)?.sync_all()?;
-            }
-            state.current = Some(Current { file, whole: Whole { path, bytes: 0, reports: 0 } });
+            state.current = Some(Current { file, whole: Whole { path, bytes: 0, reports: 0 }, is_named: false });
         }
         let Some(current) = &mut state.current else { return Ok(()) };
+        // Not with every new file: most have nothing in them that has to be on the disk.
+        if sync && !current.is_named {
+            File::open(&self.dir)?.sync_all()?;
+            current.is_named = true;
+        }
         let before = current.whole.bytes;
         let written = current.file.write_all(lines).and_then(|()| if sync { current.file.sync_data() } else { Ok(()) });
         if let Err(error) = written {
@@ -221,11 +224,40 @@ impl State {
     }
 }
 
-/// Makes a directory that only this user may read.
+/// Makes a directory that only this user may read, and has its name on the disk.
 fn create_private(dir: &Path) -> io::Result<()> {
+    let made: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).filter_map(Path::parent).collect();
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
+    builder.create(dir)?;
+    for parent in made {
+        // What is in the current directory has no other name for it.
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_named(files: &Files) -> Option<bool> {
+        files.state().current.as_ref().map(|current| current.is_named)
+    }
+
+    #[test]
+    fn the_name_of_a_file_is_on_the_disk_before_the_first_line_in_it_that_has_to_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::open(SpoolOptions::new(dir.path().join("new/spool"))).unwrap();
+        files.write(b"{}\n", 1, false).unwrap();
+        assert_eq!(is_named(&files), Some(false));
+        files.write(b"{}\n", 1, true).unwrap();
+        assert_eq!(is_named(&files), Some(true), "though it was there already");
+        files.next();
+        files.write(b"{}\n", 1, true).unwrap();
+        assert_eq!(is_named(&files), Some(true), "and so is the next one's");
+    }
 }
