@@ -19,7 +19,8 @@ pub struct RetryPolicy {
     /// How far a wait may differ from the schedule, as a share of it, so that messages that failed together do not come
     /// back together. Default: 0.2.
     pub jitter: f64,
-    /// How long after its first attempt a message may be tried again, in seconds. `None`: for as long as the schedule says.
+    /// How long after its first attempt a message may be tried again, in seconds; one whose next attempt would begin later
+    /// is given up at once. `None`: for as long as the schedule says.
     /// Default: 30 days, which only what senders put off themselves ([`Outcome::Later`]) comes to.
     pub max_age: Option<u32>,
 }
@@ -60,10 +61,16 @@ impl RetryPolicy {
         u32::try_from(self.schedule.len()).unwrap_or(u32::MAX - 1) + 1
     }
 
-    /// Judges attempt number `attempt` (1 for the first), which began `age` seconds after the first one, if that is known.
+    /// Judges attempt number `attempt` (1 for the first), which ended now; the first one began `age` ago, if that is known.
     /// `chance` is a number from 0 to 1 that spreads the waits.
     #[must_use]
-    pub fn judge(&self, attempt: u32, age: Option<u32>, result: &Result<Outcome, SendError>, chance: f64) -> Verdict {
+    pub fn judge(
+        &self,
+        attempt: u32,
+        age: Option<Duration>,
+        result: &Result<Outcome, SendError>,
+        chance: f64,
+    ) -> Verdict {
         let reason = match result {
             Ok(Outcome::Done) => return Verdict::Done,
             Ok(Outcome::Later(seconds)) => format!("the sender asked for {seconds} s"),
@@ -76,13 +83,6 @@ impl RetryPolicy {
         let Some(step) = step else {
             return Verdict::Dead { reason: format!("given up after {attempt} attempts; the last one: {reason}") };
         };
-        if let (Some(age), Some(most)) = (age, self.max_age)
-            && age >= most
-        {
-            return Verdict::Dead {
-                reason: format!("given up {age} s after the first attempt; the last one: {reason}"),
-            };
-        }
         let spread = self.spread(step, chance);
         let delay = match result {
             Ok(Outcome::Later(seconds)) => *seconds,
@@ -93,7 +93,19 @@ impl RetryPolicy {
             }
             _ => spread,
         };
-        Verdict::Later { delay: delay.clamp(1, MAX_LATER), reason }
+        let delay = delay.clamp(1, MAX_LATER);
+        if let (Some(age), Some(most)) = (age, self.max_age)
+            && age + Duration::from_secs(delay.into()) > Duration::from_secs(most.into())
+        {
+            let age = age.as_secs();
+            return Verdict::Dead {
+                reason: format!(
+                    "given up {age} s after the first attempt: the next one in {delay} s would be past its max-age of {most} s; \
+                     the last one: {reason}"
+                ),
+            };
+        }
+        Verdict::Later { delay, reason }
     }
 
     fn spread(&self, step: u32, chance: f64) -> u32 {
@@ -187,16 +199,20 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_too_old_dies_and_one_of_unknown_age_does_not() {
+    fn a_message_whose_next_attempt_would_be_too_late_dies_and_one_of_unknown_age_does_not() {
         let policy = RetryPolicy { max_age: Some(100), ..RetryPolicy::default() };
         let later = Ok(Outcome::Later(10));
-        let is_dead = |age| matches!(policy.judge(2, age, &later, 0.5), Verdict::Dead { .. });
-        assert!(is_dead(Some(100)) && !is_dead(Some(99)) && !is_dead(None));
-        assert_eq!(policy.judge(2, Some(1000), &Ok(Outcome::Done), 0.5), Verdict::Done);
-        assert!(!matches!(
-            RetryPolicy { max_age: None, ..policy }.judge(2, Some(u32::MAX), &later, 0.5),
-            Verdict::Dead { .. }
-        ));
+        let age = |millis| Some(Duration::from_millis(millis));
+        let is_dead = |age, result| matches!(policy.judge(2, age, result, 0.5), Verdict::Dead { .. });
+        assert!(is_dead(age(90_001), &later) && !is_dead(age(90_000), &later) && !is_dead(None, &later));
+        // Also the first attempt may be the last, if who is asked wants to wait for so long.
+        let limited = failed(Failure::Limited(Some(101)));
+        assert!(matches!(policy.judge(1, age(1), &limited, 0.5), Verdict::Dead { reason } if reason.starts_with(
+            "given up 0 s after the first attempt: the next one in 101 s would be past its max-age of 100 s; the last one: lim"
+        )));
+        assert_eq!(policy.judge(2, age(1_000_000), &Ok(Outcome::Done), 0.5), Verdict::Done);
+        let unbounded = RetryPolicy { max_age: None, ..policy };
+        assert!(!matches!(unbounded.judge(2, Some(Duration::MAX), &later, 0.5), Verdict::Dead { .. }));
     }
 
     #[test]

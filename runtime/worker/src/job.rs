@@ -4,6 +4,7 @@
 //! answered, and everything that goes wrong on the way leaves the job waiting.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -125,13 +126,12 @@ impl Runner {
         }
     }
 
-    /// How long after its first attempt this one begins, in seconds, if that is known.
-    async fn age(&self, name: &JobName, attempt: u32, at: i64) -> Option<u32> {
-        if attempt == 1 || self.retry.max_age.is_none() {
-            return None;
-        }
-        let first = self.reports.first_attempt(self.sender.name(), name).await?;
-        u32::try_from((at - first) / 1000).ok()
+    /// How long ago the message's first attempt began, if that is known; this one, which ended now, began at `at` (Unix
+    /// milliseconds).
+    async fn age(&self, name: &JobName, attempt: u32, at: i64) -> Option<Duration> {
+        self.retry.max_age?;
+        let first = if attempt == 1 { at } else { self.reports.first_attempt(self.sender.name(), name).await? };
+        u64::try_from(SystemClock.now_ms() - first).ok().map(Duration::from_millis)
     }
 
     /// Takes note of how a send ended, for the sender as a whole.
@@ -146,7 +146,7 @@ impl Runner {
         }
     }
 
-    fn attempt(&self, number: u32, at: i64, took: std::time::Duration, sent: &Sent) -> Attempt {
+    fn attempt(&self, number: u32, at: i64, took: Duration, sent: &Sent) -> Attempt {
         Attempt {
             number,
             at,
@@ -175,7 +175,7 @@ impl Handler for Runner {
                 let data = String::from_utf8_lossy(error.as_bytes()).into_owned();
                 let why = "its data is not UTF-8".to_owned();
                 let sent = Sent::from(Err(Failure::Permanent(why.clone()).into()));
-                let attempt = self.attempt(number, SystemClock.now_ms(), std::time::Duration::ZERO, &sent);
+                let attempt = self.attempt(number, SystemClock.now_ms(), Duration::ZERO, &sent);
                 return self.bury(name, attempt, why, data).await;
             }
         };

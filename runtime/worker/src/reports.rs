@@ -26,8 +26,8 @@ pub trait Reports: Send + Sync {
         true
     }
 
-    /// When a delivery was tried first, in Unix milliseconds, if that is known; asked before it is tried again. Default: it
-    /// is not known, and no message is too old.
+    /// When a delivery was tried first since it was pushed or redriven, in Unix milliseconds, if that is known; asked when
+    /// its second attempt or a later one has failed. Default: it is not known, and no message is too old.
     async fn first_attempt(&self, _sender: &SenderName, _name: &JobName) -> Option<i64> {
         None
     }

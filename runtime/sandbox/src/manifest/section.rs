@@ -99,8 +99,9 @@ pub struct Retry {
     /// How many attempts a message gets. With fewer than the schedule has, the schedule is cut; with more, its last
     /// wait is repeated. Default: one more than the schedule has waits.
     pub attempts: Option<NonZeroUsize>,
-    /// How long after its first attempt a message may be tried again; then it is a dead letter. Default: 30 days, which
-    /// only what the sender puts off itself comes to.
+    /// How long after its first attempt a message may be tried again. One whose next attempt would begin later is a dead
+    /// letter at once; one that is redriven is as new. Waiting for a rate, a breaker or a worker is not foreseen, and may
+    /// bring an attempt past it. Default: 30 days, which only what the sender puts off itself comes to.
     pub max_age: Option<Time>,
 }
 

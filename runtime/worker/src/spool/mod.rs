@@ -40,7 +40,7 @@ pub trait ReportSink: Send + Sync {
     /// Takes some reports, in order. When this returns `Ok`, they are kept. What was told before may be told again.
     async fn send(&self, reports: Vec<Report>) -> Result<(), ReportError>;
 
-    /// When a delivery was tried first, in Unix milliseconds, if that is known.
+    /// When a delivery was tried first since it was pushed or redriven, in Unix milliseconds, if that is known.
     async fn first_attempt(&self, sender: &SenderName, name: &JobName) -> Option<i64>;
 }
 
