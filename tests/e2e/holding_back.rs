@@ -11,7 +11,7 @@ use pusher_tests::provider::{Provider, Trick};
 use pusher_tests::recorded::{recorded, until_recorded};
 use pusher_tests::rest::Rest;
 use pusher_tests::senders;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::queue::{jobs, until_jobs};
 
@@ -129,14 +129,49 @@ async fn after_failures_in_a_row_one_message_is_tried_and_the_others_wait_withou
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_old_is_given_up_however_many_attempts_it_has_left() {
-    let house = House::new("[retry]\nschedule = [\"1s\"]\njitter = 0.0\nattempts = 99\nmax-age = \"3s\"\n").await;
+async fn who_waits_for_the_rate_is_held_back_when_the_breaker_opens() {
+    let lines = "[rate]\nper-second = 2.0\nburst = 1\n[retry]\nschedule = [\"1s\", \"1s\", \"1s\"]\njitter = 0.0\n\
+                 [breaker]\nfailures = 3\npause = \"3s\"\n";
+    let house = House::new(lines).await;
+    house.provider.play([Trick::Status(500); 3]);
+    // All of them wait for their time when the third fails.
+    house.push(0..12).await;
+    house.provider.seen(3).await;
+    sleep(Duration::from_millis(2_200)).await;
+    let requests = house.provider.requests();
+    assert!(requests <= 4, "one may have been on its way, and four more would have had their time: {requests}");
+    house.provider.wait_for(12).await;
+    until_jobs(&house.server, "pusher:sendmail", 0).await;
+    let log = house.log().await;
+    assert_eq!(log.iter().map(|delivery| delivery.tries).sum::<u32>(), 15, "an attempt for each request, and no more");
+}
+
+#[tokio::test]
+async fn a_message_is_given_up_when_its_next_attempt_would_be_too_late_however_many_it_has_left() {
+    let lines = "[retry]\nschedule = [\"1s\", \"20s\"]\njitter = 0.0\nattempts = 99\nmax-age = \"10s\"\n";
+    let house = House::new(lines).await;
     house.provider.play([Trick::Status(500); 50]);
     house.push(0..1).await;
     until_recorded(&house.server, "dead", 1).await;
     let log = house.log().await;
     let delivery = &log[0];
-    assert_eq!(delivery.state, DeliveryState::Dead);
-    assert!((3..=5).contains(&delivery.tries), "{delivery:?}");
+    assert_eq!((delivery.state, delivery.tries), (DeliveryState::Dead, 2), "{delivery:?}");
     assert!(delivery.reason.as_ref().is_some_and(|why| why.contains("s after the first attempt")), "{delivery:?}");
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_is_redriven_is_no_older_than_what_was_just_pushed() {
+    let house = House::new("[retry]\nschedule = [\"1s\"]\njitter = 0.0\nattempts = 99\nmax-age = \"10s\"\n").await;
+    house.provider.play([Trick::Status(500), Trick::Status(400)]);
+    house.push(0..1).await;
+    until_recorded(&house.server, "dead", 1).await;
+    sleep(Duration::from_secs(10)).await;
+    // Three failures more: the second is the first of which the age is asked.
+    house.provider.play([Trick::Status(500); 3]);
+    let redriven = house.rest.post_as("/pusher/deliveries/redrive", "application/json", r#"{"all": true}"#).await;
+    assert_eq!(redriven.status, 200, "{redriven:?}");
+    timeout(Duration::from_secs(60), house.provider.wait_for(1)).await.expect("it is not given up again");
+    until_jobs(&house.server, "pusher:sendmail", 0).await;
+    let log = house.log().await;
+    assert_eq!((log[0].state, log[0].tries), (DeliveryState::Delivered, 6), "{:?}", log[0]);
 }

@@ -72,6 +72,17 @@ impl Breaker {
         }
     }
 
+    /// Waits until it lets one message at a time through.
+    pub(crate) async fn opened(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.is_open() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// Does it let one message at a time through?
     pub(crate) fn is_open(&self) -> bool {
         self.state().open.is_some()
@@ -79,7 +90,7 @@ impl Breaker {
 
     fn judge(&self, is_probe: bool, worked: bool) -> Option<Change> {
         let change = self.state().judge(self.policy, is_probe, worked, Instant::now());
-        if is_probe || change == Some(Change::Closed) {
+        if is_probe || change.is_some() {
             self.changed.notify_waiters();
         }
         change
@@ -136,6 +147,11 @@ impl State {
 }
 
 impl Pass<'_> {
+    /// Is it the one message that is tried?
+    pub(crate) fn is_probe(&self) -> bool {
+        self.is_probe
+    }
+
     /// Takes note of how the send ended. What a message is itself to blame for says nothing of the provider: a permanent
     /// failure means that it answers.
     pub(crate) fn judge(mut self, result: &Result<Outcome, SendError>) -> Option<Change> {

@@ -40,6 +40,12 @@ impl Pace {
         *next = planned + self.interval;
         Ok(at)
     }
+
+    /// Gives back a time that was taken and is not used; those that were given out after it stay as they are.
+    pub(crate) fn give_back(&self) {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        *next = next.checked_sub(self.interval).unwrap_or(*next);
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +67,18 @@ mod tests {
         assert_eq!(times(&pace, now, 5), [0, 0, 0, 250, 500]);
         let now = now + Duration::from_millis(750);
         assert_eq!(times(&pace, now, 3), [0, 250, 500]);
+    }
+
+    #[test]
+    fn a_time_that_is_given_back_is_given_out_again_and_adds_nothing_to_the_burst() {
+        let pace = Pace::new(RateLimit { per_second: 4.0, burst: 2 });
+        let now = Instant::now();
+        assert_eq!(times(&pace, now, 4), [0, 0, 250, 500]);
+        pace.give_back();
+        pace.give_back();
+        assert_eq!(times(&pace, now, 1), [250]);
+        pace.give_back();
+        assert_eq!(times(&pace, now + Duration::from_secs(60), 3), [0, 0, 250]);
     }
 
     #[test]

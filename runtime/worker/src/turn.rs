@@ -36,27 +36,46 @@ impl Turns {
         self.pace.is_some() || self.breaker.is_open()
     }
 
-    /// Waits.
+    /// Waits: for the breaker, and for a place that the rate has left. If the breaker opens while others wait for their
+    /// places, these are given back, and the wait begins anew: so what is held back takes no place, and the one message
+    /// that is tried does not queue behind those that are not.
     pub(crate) async fn wait(&self) -> Turn<'_> {
         let end = Instant::now() + HOLD;
-        let pass = tokio::select! {
-            pass = self.breaker.enter() => pass,
-            () = sleep_until(end) => return Turn::Back(HOLD),
-        };
-        let Some(pace) = &self.pace else { return Turn::Send(pass) };
-        match pace.take_before(Instant::now(), end) {
-            Ok(at) => {
+        loop {
+            let pass = tokio::select! {
+                pass = self.breaker.enter() => pass,
+                () = sleep_until(end) => return Turn::Back(HOLD),
+            };
+            let Some(pace) = &self.pace else { return Turn::Send(pass) };
+            let now = Instant::now();
+            let at = match pace.take_before(now, end) {
+                Ok(at) if at <= now => return Turn::Send(pass),
+                Ok(at) => at,
+                Err(at) => return Turn::Back(at - now),
+            };
+            if pass.is_probe() {
                 sleep_until(at).await;
-                Turn::Send(pass)
+                return Turn::Send(pass);
             }
-            Err(at) => Turn::Back(at - Instant::now()),
+            tokio::select! {
+                biased;
+                () = self.breaker.opened() => pace.give_back(),
+                () = sleep_until(at) => return Turn::Send(pass),
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+    use std::pin::pin;
+
+    use pusher_core::{Failure, Outcome, SendError};
+    use tokio::task::yield_now;
+
     use super::*;
+    use crate::breaker::Change;
 
     #[tokio::test]
     async fn what_would_be_held_for_too_long_is_given_back_and_takes_nobody_s_turn() {
@@ -69,5 +88,35 @@ mod tests {
                 Turn::Send(_) => panic!("it is not its time"),
             }
         }
+    }
+
+    fn failure() -> Result<Outcome, SendError> {
+        Err(Failure::Temporary("down".into()).into())
+    }
+
+    #[tokio::test]
+    async fn when_the_breaker_opens_who_waits_for_the_rate_is_held_back_and_its_place_is_free_again() {
+        // Two at once, and the next in 100 and in 200 seconds.
+        let rate = RateLimit { per_second: 0.01, burst: 2 };
+        let pause = Duration::from_secs(50);
+        let turns = Turns::new(Some(rate), BreakerPolicy { failures: NonZeroU32::new(2), pause });
+        let (Turn::Send(first), Turn::Send(second)) = (turns.wait().await, turns.wait().await) else {
+            panic!("there is a burst of two");
+        };
+        let (mut third, mut fourth) = (pin!(turns.wait()), pin!(turns.wait()));
+        let mut next_is_in = async || {
+            tokio::select! {
+                biased;
+                _ = &mut third => panic!("it is not its time"),
+                _ = &mut fourth => panic!("it is not its time"),
+                () = yield_now() => {}
+            }
+            let now = Instant::now();
+            turns.pace.as_ref().unwrap().take_before(now, now).unwrap_err() - now
+        };
+        assert!(next_is_in().await > Duration::from_secs(250), "both have taken their places");
+        assert_eq!(first.judge(&failure()), None);
+        assert_eq!(second.judge(&failure()), Some(Change::Opened));
+        assert!(next_is_in().await <= Duration::from_secs(100), "both have given them back");
     }
 }
