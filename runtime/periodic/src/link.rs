@@ -5,12 +5,15 @@
 //! be waiting for.
 
 use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncWrite, AsyncWriteExt, ReadHalf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::codec::Encoder;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +31,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A registered connection. Dropping it closes it, after what was flushed has been written.
 pub(crate) struct Link {
-    frames: FrameReader<ReadHalf<Box<dyn Stream>>>,
+    frames: FrameReader<Heard<ReadHalf<Box<dyn Stream>>>>,
+    last_heard: Arc<Mutex<Instant>>,
     codec: FrameCodec,
     buffer: BytesMut,
     out: UnboundedSender<Bytes>,
@@ -58,7 +62,8 @@ impl Link {
         codec.encode(registration, &mut buffer)?;
         write.write_all_buf(&mut buffer).await?;
         write.flush().await?;
-        let mut frames = FrameReader::new(read, codec.clone());
+        let last_heard = Arc::new(Mutex::new(Instant::now()));
+        let mut frames = FrameReader::new(Heard { io: read, last: Arc::clone(&last_heard) }, codec.clone());
         // What the first frame says, a number of the connection, is of no use.
         let greeting = frames.next().await.map_err(|error| match error {
             // A server that does not like our certificate says so only now.
@@ -69,7 +74,7 @@ impl Link {
         let (out, chunks) = mpsc::unbounded_channel();
         let broken = CancellationToken::new();
         tokio::spawn(write_chunks(write, chunks, broken.clone()));
-        Ok(Self { frames, codec, buffer, out, broken, last_msgid: 0 })
+        Ok(Self { frames, last_heard, codec, buffer, out, broken, last_msgid: 0 })
     }
 
     /// A msgid that this link has not used for 2^32 frames. Never 0.
@@ -91,6 +96,11 @@ impl Link {
         }
     }
 
+    /// When bytes came last, of whatever frame: a large one may be longer on its way than a server may be silent.
+    pub(crate) fn last_heard(&self) -> Instant {
+        *self.last_heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The next frame. Cancelling it loses nothing.
     pub(crate) async fn next(&mut self) -> Result<Packet, WireError> {
         let payload = tokio::select! {
@@ -103,6 +113,20 @@ impl Link {
     /// The next frame, if it has been read already.
     pub(crate) fn buffered(&mut self) -> Result<Option<Packet>, WireError> {
         self.frames.buffered()?.map(Packet::decode).transpose()
+    }
+}
+
+/// Notes when bytes come.
+struct Heard<R> {
+    io: R,
+    last: Arc<Mutex<Instant>>,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Heard<R> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        Poll::Ready(Ok(()))
     }
 }
 

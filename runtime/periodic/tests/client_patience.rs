@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::scripted::Scripted;
 use common::{Gate, PATIENCE, Running, job};
-use periodic::wire::Command;
+use periodic::wire::{self, Command};
 use periodic::{Client, ClientError, ClientOptions, Endpoint, Job, Listener, MemoryStore, ServerOptions, SystemClock};
 
 fn with(endpoint: &Endpoint, options: ClientOptions) -> Client {
@@ -133,6 +133,20 @@ async fn patience_ends_with_the_servers_life() {
     let drop = tokio::time::timeout(PATIENCE, client.drop_func(Bytes::from_static(b"f"))).await;
     assert_eq!(drop.expect("an end"), Err(ClientError::Lost));
     server.abort();
+}
+
+#[tokio::test]
+async fn a_server_that_is_long_about_a_large_answer_is_not_silent() {
+    let listener = listener().await;
+    let options = ClientOptions { ping_interval: Duration::from_millis(300), ..ClientOptions::default() };
+    let client = with(listener.endpoint(), options);
+    let dumping = tokio::spawn(async move { client.dump().await });
+    let mut server = Scripted::accept(&listener).await;
+    let asked = server.next().await;
+    let answer = Command::Data(wire::encode_jobs(&jobs(100)).unwrap());
+    // Longer than it may be silent, and no PING is answered in the midst of a frame.
+    server.send_slowly(asked.msgid, answer, 30, Duration::from_millis(60)).await;
+    assert_eq!(dumping.await.unwrap().unwrap().len(), 100);
 }
 
 #[tokio::test]

@@ -169,7 +169,6 @@ impl Driver {
     /// Sends and receives until the connection breaks or is retired, or nothing is left to do for a client that was
     /// closed.
     async fn session(&mut self, mut link: Link) {
-        let mut last_heard = Instant::now();
         let mut last_sent = Instant::now();
         let mut looked: Option<Instant> = None;
         let broken = loop {
@@ -179,7 +178,7 @@ impl Driver {
             if self.is_over() {
                 break None;
             }
-            let ping_at = last_sent.max(last_heard) + self.options.ping_interval;
+            let ping_at = last_sent.max(link.last_heard()) + self.options.ping_interval;
             let mut wake = self.next_deadline().min(ping_at);
             if self.line.is_full_of_long() && self.ledger.long_is_awaited() {
                 let now = Instant::now();
@@ -205,8 +204,9 @@ impl Driver {
                 }
                 () = tokio::time::sleep_until(wake) => {
                     let now = Instant::now();
-                    let unanswered = self.expire() && now - last_heard > self.options.timeout / 2;
-                    if unanswered || now - last_heard > self.options.ping_interval * 3 {
+                    let silent = now - link.last_heard();
+                    let unanswered = self.expire() && silent > self.options.timeout / 2;
+                    if unanswered || silent > self.options.ping_interval * 3 {
                         break Some(WireError::Io(std::io::ErrorKind::TimedOut.into()));
                     }
                     if now >= ping_at {
@@ -220,7 +220,6 @@ impl Driver {
                     continue;
                 }
             };
-            last_heard = Instant::now();
             self.backoff.reset();
             if let Err(error) = self.receive(&mut link, received) {
                 break Some(error);

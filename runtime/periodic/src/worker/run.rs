@@ -168,8 +168,7 @@ impl Run {
         self.jobs.say_again(session);
         self.register(session);
         let (interval, drain) = (self.worker.options.ping_interval, self.worker.options.drain);
-        let mut heard = Instant::now();
-        let mut asked = heard;
+        let mut asked = Instant::now();
         loop {
             self.top_up(session);
             session.link.flush();
@@ -184,7 +183,6 @@ impl Run {
                     while let Some(packet) = session.link.buffered()? {
                         self.packet(session, packet);
                     }
-                    heard = Instant::now();
                     self.worker.connected.set(true);
                     backoff.reset();
                 }
@@ -210,7 +208,7 @@ impl Run {
                 }
                 () = tokio::time::sleep_until(wake) => {
                     let now = Instant::now();
-                    if now - heard > interval * 3 {
+                    if now - session.link.last_heard() > interval * 3 {
                         return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
                     }
                     if now >= ask_at {

@@ -1,5 +1,7 @@
 //! A server's side of one connection, that says exactly what a test wants said.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use periodic::Listener;
 use periodic::transport::Stream;
@@ -33,6 +35,16 @@ impl Scripted {
         let mut bytes = BytesMut::new();
         FrameCodec::server(MAX_PAYLOAD).encode(&Packet { msgid, command }, &mut bytes).unwrap();
         self.write.write_all(&bytes).await.unwrap();
+    }
+
+    /// A frame piece by piece, with pauses.
+    pub async fn send_slowly(&mut self, msgid: MsgId, command: Command, pieces: usize, pause: Duration) {
+        let mut bytes = BytesMut::new();
+        FrameCodec::server(MAX_PAYLOAD).encode(&Packet { msgid, command }, &mut bytes).unwrap();
+        for piece in bytes.chunks(bytes.len().div_ceil(pieces)) {
+            self.write.write_all(piece).await.unwrap();
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// The next frame that is not about funcs or room for jobs. A PING that comes meanwhile is answered.
