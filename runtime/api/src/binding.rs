@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
-use crate::{form, json, limits, reply};
+use crate::{form, json, raw, reply};
 
 /// The form of a push.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub(crate) async fn bind<F: Bindable>(request: Request, limit: usize) -> Result<
         // Larger than all else together, and every push would carry it along.
         Box::pin(bind_multipart(request, limit)).await
     } else if says("json") {
-        let body = limits::read(request.into_body(), limit).await?;
+        let body = raw::read(request, limit).await?;
         Ok(validated(json::decode(&body).map_err(BindingErrors::deserialization)?, BindingErrors::default())?)
     } else if !content_type.is_empty() {
         Err(BindingErrors::content_type("Unsupported Content-Type").into())
@@ -124,10 +124,10 @@ async fn bind_form<F: Bindable>(request: Request, limit: usize) -> Result<F, Api
 }
 
 /// The parts that are not files; the query is not looked at.
-async fn bind_multipart<F: Bindable>(request: Request, limit: usize) -> Result<F, ApiError> {
-    let (parts, body) = request.into_parts();
-    let body = limits::read(body, limit).await?;
-    let mut request = Request::from_parts(parts, Body::from(body));
+async fn bind_multipart<F: Bindable>(mut request: Request, limit: usize) -> Result<F, ApiError> {
+    let headers = std::mem::take(request.headers_mut());
+    let mut request = Request::new(Body::from(raw::read(request, limit).await?));
+    *request.headers_mut() = headers;
     DefaultBodyLimit::disable().apply(&mut request); // Ours was kept just now.
     let Ok(mut multipart) = Multipart::from_request(request, &()).await else {
         return Err(BindingErrors::deserialization("no multipart boundary param in Content-Type").into());

@@ -15,10 +15,11 @@ use utoipa::ToSchema;
 
 use crate::bulk_line;
 use crate::error::ApiError;
-use crate::limits::{Chunks, Limits};
+use crate::limits::Limits;
 use crate::openapi;
 use crate::openapi::forms::BulkLine;
 use crate::openapi::refusals::{Always, Writing};
+use crate::raw;
 use crate::reply::{self, Refused};
 use crate::routes::Api;
 
@@ -49,7 +50,7 @@ const SLICE: usize = 64 * 1024;
 )]
 pub(crate) async fn set(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
     let mut lines = Lines::new(&api.limits);
-    let mut body = Chunks::new(request.into_body(), api.limits.bulk_body);
+    let mut body = raw::pieces(request, api.limits.bulk_body)?;
     while let Some(chunk) = body.next().await? {
         for slice in chunk.chunks(SLICE) {
             if !lines.take(slice) {

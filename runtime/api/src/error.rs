@@ -40,6 +40,11 @@ impl ApiError {
         Self::refused(StatusCode::BAD_REQUEST, sentence)
     }
 
+    /// 400: the signature, of the v1 scheme, does not cover the body as it is read.
+    pub(crate) fn not_signed_as_form() -> Self {
+        Self::bad_request("a body that is not a form must be signed by the v2 scheme")
+    }
+
     /// 406: a field that must be given is not.
     pub(crate) fn not_acceptable(sentence: impl Into<String>) -> Self {
         Self::refused(StatusCode::NOT_ACCEPTABLE, sentence)

@@ -31,6 +31,7 @@ mod openapi;
 mod path;
 mod pushalls;
 mod pushers;
+mod raw;
 mod reply;
 mod reports;
 mod routes;

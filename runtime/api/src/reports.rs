@@ -14,10 +14,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
-use crate::limits;
 use crate::openapi;
 use crate::openapi::forms::ReportShape;
 use crate::openapi::refusals::{Always, Writing};
+use crate::raw;
 use crate::reply::{self, Refused};
 use crate::routes::Api;
 
@@ -49,7 +49,7 @@ pub(crate) const MAX_AT: i64 = 253_402_300_799_999;
     ),
 )]
 pub(crate) async fn take(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
-    let body = limits::read(request.into_body(), api.limits.bulk_body).await?;
+    let body = raw::read(request, api.limits.bulk_body).await?;
     let most = api.limits.bulk_lines;
     // Sixteen megabytes of JSON would keep other requests from their turn.
     let parsed = tokio::task::spawn_blocking(move || parse(&body, most)).await;

@@ -16,7 +16,7 @@ use pusher_core::signing::{
 
 use super::keys::KeyPair;
 use super::nonces::Refused;
-use super::{Auth, SignedBy};
+use super::{Auth, FormOnly, SignedBy};
 use crate::error::ApiError;
 use crate::{form, limits};
 
@@ -31,8 +31,11 @@ pub(super) async fn check(auth: &Auth, request: Request) -> Result<Request, ApiE
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(SignedBy(pair.key.clone()));
     let signed = Signed { auth, pair, time: &time, signature: &signature };
-    let body =
-        if signature.starts_with(V2_PREFIX) { signed.v2(&parts, body).await? } else { signed.v1(&parts, body).await? };
+    let body = if signature.starts_with(V2_PREFIX) {
+        signed.v2(&parts, body).await?
+    } else {
+        signed.v1(&mut parts, body).await?
+    };
     Ok(Request::from_parts(parts, Body::from(body)))
 }
 
@@ -62,7 +65,7 @@ struct Signed<'a> {
 
 impl Signed<'_> {
     /// The body, if the v1 signature is right.
-    async fn v1(&self, parts: &Parts, body: Body) -> Result<Bytes, ApiError> {
+    async fn v1(&self, parts: &mut Parts, body: Body) -> Result<Bytes, ApiError> {
         if !self.auth.schemes.v1() {
             return Err(invalid_because("X-Request-Signature", "this server takes v2 signatures only"));
         }
@@ -71,11 +74,14 @@ impl Signed<'_> {
         if covered {
             let body = limits::read(body, self.auth.body).await?;
             self.verify_v1(parts, &body)?;
+            if !body.is_empty() {
+                parts.extensions.insert(FormOnly);
+            }
             return Ok(body);
         }
         self.verify_v1(parts, b"")?;
         if !body.is_end_stream() && !limits::read(body, self.auth.body).await?.is_empty() {
-            return Err(ApiError::bad_request("a body that is not a form must be signed by the v2 scheme"));
+            return Err(ApiError::not_signed_as_form());
         }
         Ok(Bytes::new())
     }

@@ -84,11 +84,18 @@ impl FromStr for Schemes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedBy(pub Arc<str>);
 
+/// Put on a request that passed by [`V1`](pusher_core::signing::V1) and has a body: of its form, the first value of each
+/// name is signed, decoded, and nothing else. Its bytes could be others, so read it as a form only; the routes of this
+/// crate refuse to do otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FormOnly;
+
 /// A layer that lets only signed requests pass. Clones share the memory of nonces.
 ///
 /// What does not pass is answered `{"err": sentence}`: 400 if the signature is not right, 403 if the key may not do this,
-/// 413 if the body is too long, 429 if too many nonces are remembered. What passes has [`SignedBy`] among its extensions.
-/// A body that is signed is read before it is passed on, in one piece.
+/// 413 if the body is too long, 429 if too many nonces are remembered. What passes has [`SignedBy`] among its extensions,
+/// and [`FormOnly`] if its body must not be read as anything but a form: routes that do so have to refuse it. A body that
+/// is signed is read before it is passed on, in one piece.
 #[derive(Clone)]
 pub struct Auth {
     keys: Arc<Keys>,

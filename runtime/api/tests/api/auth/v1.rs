@@ -90,6 +90,42 @@ async fn a_body_that_is_not_the_form_of_a_post_is_refused_because_nothing_signs_
 }
 
 #[tokio::test]
+async fn what_is_signed_as_a_form_is_read_as_nothing_else_whatever_the_content_type_says() {
+    const UNSIGNED: &str = "a body that is not a form must be signed by the v2 scheme";
+    let bench = bench();
+    let json = r#"{"pusher":"lupino","data":"x"}"#;
+    let multipart = "--b--\r\n";
+    done(&bench, Draft::post("/pusher/pushers/", "pusher=lupino").v1()).await;
+    for (target, content_type, body) in [
+        ("/pusher/pushers/_bulk", FORM, r#"{"id":"x"}"#),
+        ("/pusher/deliveries/_report", FORM, "[]"),
+        // A form to whoever compares as HTTP does, and something else to whoever looks for a piece of the text.
+        ("/pusher/sample/push?force=1", "Application/X-WWW-Form-Urlencoded; json", json),
+        (
+            "/pusher/sample/push?force=1",
+            "Application/X-WWW-Form-Urlencoded; multipart/form-data; boundary=b",
+            multipart,
+        ),
+    ] {
+        let draft = Draft { content_type, ..Draft::post(target, body) };
+        let signature = Draft { content_type: FORM, ..draft.clone() }.v1_signature();
+        refused(&bench, draft.signed(&signature), 400, UNSIGNED).await;
+    }
+}
+
+#[tokio::test]
+async fn a_bulk_request_cannot_be_replayed_with_other_records() {
+    let bench = bench();
+    let signed = Draft::post("/pusher/pushers/_bulk", r#"{"id":"good"}"#);
+    // The first value of each name is the same, so the signature is, too.
+    let body = format!("{0}&{0}=\n{1}", r#"{"id":"good"}"#, r#"{"id":"evil"}"#);
+    let other = Draft::post("/pusher/pushers/_bulk", &body);
+    assert_eq!(other.v1_signature(), signed.v1_signature());
+    let unsigned = "a body that is not a form must be signed by the v2 scheme";
+    refused(&bench, other.signed(&signed.v1_signature()), 400, unsigned).await;
+}
+
+#[tokio::test]
 async fn a_pair_that_cannot_be_signed_is_refused() {
     let bench = bench();
     for (form, sentence) in [

@@ -45,6 +45,13 @@ async fn any_body_is_signed() {
 }
 
 #[tokio::test]
+async fn lines_are_signed_under_any_content_type() {
+    let bench = bench_of(Schemes::Both);
+    done(&bench, Draft::post("/pusher/pushers/_bulk", r#"{"id":"lupino"}"#).v2()).await;
+    assert_eq!(bench.state().0.len(), 1);
+}
+
+#[tokio::test]
 async fn a_request_counts_once() {
     let bench = with_lupino(bench_of(Schemes::V2)).await;
     let push = Draft::post("/pusher/sample/push", "pusher=lupino&data=x");
