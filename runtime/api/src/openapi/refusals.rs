@@ -74,8 +74,8 @@ impl Refusal {
             Self::Busy => "Too many requests are being served, or too many were signed within ten minutes.",
             Self::Failed => "The store failed; the server's log says more.",
             Self::Unavailable => {
-                "The server is stopping, its queue cannot be reached, or its search index is not ready; the sentence says \
-                 which, and whether it may have been done."
+                "The server is stopping, its queue cannot be reached, its search index is not ready, or others search for \
+                 too long; the sentence says which, and whether it may have been done."
             }
             Self::TooLate => "It took longer than the server waits; whether it was done is not known.",
             Self::Full => "The store is full: delete something, or let deliveries drain.",

@@ -8,22 +8,19 @@ use std::thread::{self, JoinHandle};
 use async_trait::async_trait;
 use pusher_core::{PusherList, Search, SearchError, StoreError};
 use tantivy::{IndexReader, Searcher};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::budget::Budget;
 use super::fields::Fields;
 use super::indexer::{self, Settings, Shared, State, index_error};
+use super::lanes::{Cost, Lanes};
 use super::limits;
 use super::page::{Found, Page};
 use super::query::{Query, QueryError};
 use super::translate::{Refusal, Translator};
 use crate::error::OpenError;
 use crate::store::Store;
-
-/// How many searches may wait or run; one more is told to ask again. They must not take all the places that the server
-/// has for requests.
-const ADMITTED: usize = 256;
 
 /// Full-text search over the recipients in a [`Store`].
 ///
@@ -35,9 +32,7 @@ const ADMITTED: usize = 256;
 /// runtime's thread.
 pub struct SearchIndex {
     shared: Arc<Shared>,
-    admitted: Semaphore,
-    /// One for every two cores, so that searches leave room for everything else.
-    running: Semaphore,
+    lanes: Lanes,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -79,13 +74,7 @@ impl SearchIndex {
             .name("search-index".into())
             .spawn(move || indexer::run(&for_thread))
             .map_err(|source| OpenError::System { dir: dir.into(), source })?;
-        let cores = thread::available_parallelism().map_or(2, usize::from);
-        Ok(Self {
-            shared,
-            admitted: Semaphore::new(ADMITTED),
-            running: Semaphore::new(cores.div_ceil(2)),
-            thread: Mutex::new(Some(thread)),
-        })
+        Ok(Self { shared, lanes: Lanes::new(), thread: Mutex::new(Some(thread)) })
     }
 
     /// Are searches answered?
@@ -120,6 +109,31 @@ impl SearchIndex {
     #[cfg(test)]
     pub(crate) fn shared_state(&self) -> watch::Receiver<State> {
         self.shared.state.subscribe()
+    }
+
+    /// Searches when its turn has come; `None`: it costs more than what is quick.
+    async fn run(
+        &self,
+        query: &Arc<Query>,
+        from: usize,
+        size: usize,
+        cost: Cost,
+    ) -> Result<Option<PusherList>, SearchError> {
+        let admitted = self.lanes.enter(cost)?;
+        let reader = self.reader().await?;
+        let turn = admitted.turn(self.shared.settings.turn).await?;
+        let (shared, query) = (Arc::clone(&self.shared), Arc::clone(query));
+        let found = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            find(&shared, &reader.searcher(), &query, from, size, cost)
+        });
+        let broken_off = |error| StoreError::Failed(format!("searching was broken off: {error}"));
+        found.await.map_err(broken_off)?
+    }
+
+    #[cfg(test)]
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// A reader that knows all that was committed before this was called.
@@ -165,19 +179,19 @@ fn not_ready(state: &State) -> String {
 #[async_trait]
 impl Search for SearchIndex {
     async fn search(&self, query: &str, from: u64, size: usize) -> Result<PusherList, SearchError> {
-        let busy = |_| SearchError::Unavailable("too many searches are under way; ask again".into());
-        let _admitted = self.admitted.try_acquire().map_err(busy)?;
         if from > limits::FROM {
             let sentence = format!("from is {from}, and a search passes over {} hits at most", limits::FROM);
             return Err(SearchError::Query(format!("{sentence}; narrow the query, or list by cursor")));
         }
-        let query = Query::parse(query).map_err(refused)?;
-        let reader = self.reader().await?;
-        let _running = self.running.acquire().await;
-        let shared = Arc::clone(&self.shared);
+        let query = Arc::new(Query::parse(query).map_err(refused)?);
         let from = usize::try_from(from).unwrap_or(usize::MAX);
-        let found = tokio::task::spawn_blocking(move || find(&shared, &reader.searcher(), &query, from, size)).await;
-        found.unwrap_or_else(|error| Err(StoreError::Failed(format!("searching was broken off: {error}")).into()))
+        let mut cost = if query.expands() { Cost::Costly } else { Cost::Quick };
+        loop {
+            match self.run(&query, from, size, cost).await? {
+                Some(found) => return Ok(found),
+                None => cost = Cost::Costly,
+            }
+        }
     }
 }
 
@@ -192,26 +206,31 @@ impl Drop for SearchIndex {
     }
 }
 
-/// Searches, on the calling thread.
+/// Searches, on the calling thread. `None`: it was taken for quick, and is not.
 fn find(
     shared: &Shared,
     searcher: &Searcher,
     query: &Query,
     from: usize,
     size: usize,
-) -> Result<PusherList, SearchError> {
+    cost: Cost,
+) -> Result<Option<PusherList>, SearchError> {
     let budget = Arc::new(Budget::new(shared.settings.steps));
     let hits = Translator::new(&shared.fields, searcher, Arc::clone(&budget)).translate(query);
     let Some(hits) = hits.map_err(|refusal| explain(refusal, &budget))? else {
-        return Ok(PusherList { total: 0, pushers: Vec::new() });
+        return Ok(Some(PusherList { total: 0, pushers: Vec::new() }));
     };
+    // What has no words to look for is paid for by now.
+    if cost == Cost::Quick && shared.settings.steps - budget.left() > shared.settings.quick_steps {
+        return Ok(None);
+    }
     let page = Page { from, size, scored: !hits.uniform };
     let Found { total, ids } = searcher.search(&hits.query, &page).map_err(|error| {
         explain(if budget.overdrawn_by().is_some() { Refusal::Overdrawn } else { error.into() }, &budget)
     })?;
     // Who was deleted since the index was read is left out, as in the Go program.
     let pushers = shared.opened.get_pushers_named(&ids)?;
-    Ok(PusherList { total, pushers })
+    Ok(Some(PusherList { total, pushers }))
 }
 
 fn explain(refusal: Refusal, budget: &Budget) -> SearchError {

@@ -74,11 +74,21 @@ pub(crate) struct Settings {
     pub(crate) patience: Duration,
     /// What a search may do ([`limits::STEPS`]).
     pub(crate) steps: u64,
+    /// And one that is quick ([`limits::QUICK_STEPS`]).
+    pub(crate) quick_steps: u64,
+    /// How long a search waits for its turn ([`limits::TURN`]).
+    pub(crate) turn: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { directory: files::on_disk, patience: Duration::from_secs(5), steps: limits::STEPS }
+        Self {
+            directory: files::on_disk,
+            patience: Duration::from_secs(5),
+            steps: limits::STEPS,
+            quick_steps: limits::QUICK_STEPS,
+            turn: limits::TURN,
+        }
     }
 }
 

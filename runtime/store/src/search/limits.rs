@@ -1,5 +1,7 @@
 //! What one search may cost. Each bound has a sentence that says it to whoever meets it.
 
+use std::time::Duration;
+
 /// Longest query, in bytes. A request's head is no longer either.
 pub(crate) const QUERY_BYTES: usize = 8 << 10;
 
@@ -28,3 +30,9 @@ pub(crate) const FROM: u64 = 100_000;
 /// dictionary compared with a pattern, or the like. This is about a second of one core, and a million recipients are a
 /// million steps for each word that all of them have.
 pub(crate) const STEPS: u64 = 50_000_000;
+
+/// What a search may do that goes with the quick ones: about a tenth of a second.
+pub(crate) const QUICK_STEPS: u64 = 5_000_000;
+
+/// The longest time that a search waits for its turn. Whoever waits that long has better things to hold than a place.
+pub(crate) const TURN: Duration = Duration::from_secs(5);

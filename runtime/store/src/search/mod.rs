@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! index.rs         the port: parse, wait until the index has caught up, search off the async threads
+//!  ├ lanes.rs      whose turn it is: quick searches do not wait for costly ones
 //!  ├ query/        the query language: from a text to its meaning
 //!  ├ translate.rs  from the meaning to tantivy's queries
 //!  │  ├ fields.rs  the fields, and a recipient as a document
@@ -30,6 +31,7 @@ mod fields;
 mod files;
 mod index;
 mod indexer;
+mod lanes;
 mod limits;
 mod machine;
 mod page;

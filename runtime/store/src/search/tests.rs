@@ -68,7 +68,7 @@ impl Place {
 
 /// A busy machine may take its time.
 fn settings() -> Settings {
-    Settings { patience: Duration::from_secs(60), ..Settings::default() }
+    Settings { patience: Duration::from_secs(60), turn: Duration::from_secs(60), ..Settings::default() }
 }
 
 fn open_store(root: &Path) -> Store {

@@ -153,6 +153,24 @@ impl Query {
 }
 
 impl Query {
+    /// Are there words in it that have to be looked for, because it does not name them?
+    pub(crate) fn expands(&self) -> bool {
+        let any = |queries: &[Self]| queries.iter().any(Self::expands);
+        match &self.kind {
+            Kind::Wildcard { field: None, pattern } if pattern[..] == [Piece::Many] => false,
+            Kind::Prefix { .. } | Kind::Wildcard { .. } | Kind::Regexp { .. } => true,
+            Kind::Match { fuzziness, .. } | Kind::Fuzzy { fuzziness, .. } => fuzziness.edits > 0,
+            Kind::Everything
+            | Kind::Nothing
+            | Kind::Phrase { .. }
+            | Kind::Term { .. }
+            | Kind::Range { .. }
+            | Kind::Ids(_) => false,
+            Kind::All(queries) | Kind::Any { queries, .. } => any(queries),
+            Kind::Bool(clauses) => any(&clauses.must) || any(&clauses.should) || any(&clauses.must_not),
+        }
+    }
+
     /// The same query, as a part of a text: `place` says where there its character at an offset is.
     fn within(self, place: &dyn Fn(usize) -> usize) -> Self {
         let all = |queries: Vec<Self>| queries.into_iter().map(|query| query.within(place)).collect();

@@ -7,6 +7,7 @@ use pusher_core::{PusherChange, Search, SearchError};
 
 use super::{Place, apply, created, settings, tagged};
 use crate::search::indexer::Settings;
+use crate::search::lanes::Cost;
 
 /// Enough recipients that a scan of their dictionary is work.
 async fn crowd(n: usize) -> Place {
@@ -35,6 +36,67 @@ async fn a_search_that_costs_too_much_is_refused_where_it_does() {
     assert!(query[at - 1..].starts_with("*a*"), "{refusal}");
     let all = format!(r#"{{"disjuncts":[{}{{"match_all":{{}}}}]}}"#, r#"{"match_all":{}},"#.repeat(350));
     assert!(place.refuse(&all).await.contains("costs more"));
+}
+
+#[tokio::test]
+async fn a_quick_search_does_not_wait_for_costly_ones() {
+    let soon = Settings { turn: Duration::from_millis(20), quick_steps: 500, ..settings() };
+    let place = fill(Place::with(Arc::new(tempfile::tempdir().unwrap()), soon), 1000).await;
+    let _costly_ones = place.index.lanes().occupy(Cost::Costly).await;
+    for (query, total) in [
+        ("id:person00001", 1),
+        ("\"person00001 a1\"", 1),
+        ("+id:person00001 -tags:x createdAt:>5", 1),
+        ("createdAt:>5", 0),
+        (r#"{"term":"person00001","fuzziness":0}"#, 1),
+        (r#"{"ids":["person00002 a2"]}"#, 1),
+    ] {
+        assert_eq!(place.index.search(query, 0, 1).await.unwrap().total, total, "{query}");
+    }
+    for query in [
+        "person00001*",
+        "/person00001/",
+        "person00001~",
+        "+id:person00001 -id:a?",
+        r#"{"prefix":"person"}"#,
+        r#"{"match":"person00001","fuzziness":1}"#,
+        r#"{"must":{"term":"x"},"should":[{"conjuncts":[{"disjuncts":[{"wildcard":"a*"}]}]}]}"#,
+        // It names its word, but all of them have it.
+        "tags:t",
+        "*",
+    ] {
+        match place.index.search(query, 0, 1).await {
+            Err(SearchError::Unavailable(sentence)) => {
+                assert_eq!(sentence, "other searches took longer than 0.02 s; ask again", "{query}");
+            }
+            other => panic!("{query}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_costly_search_does_not_wait_for_quick_ones_and_has_its_turn_after_costly_ones() {
+    let place = crowd(10).await;
+    let _quick_ones = place.index.lanes().occupy(Cost::Quick).await;
+    let costly_ones = place.index.lanes().occupy(Cost::Costly).await;
+    let search = place.index.search("person*", 0, 1);
+    let (found, ()) = tokio::join!(search, async {
+        tokio::task::yield_now().await;
+        drop(costly_ones);
+    });
+    assert_eq!(found.unwrap().total, 10);
+}
+
+#[tokio::test]
+async fn a_long_line_of_costly_searches_has_an_end_and_leaves_the_other_line_alone() {
+    let place = Place::new();
+    let line: Vec<_> = std::iter::from_fn(|| place.index.lanes().enter(Cost::Costly).ok()).collect();
+    assert_eq!(line.len(), 64);
+    match place.index.search("a*", 0, 1).await {
+        Err(SearchError::Unavailable(sentence)) => assert_eq!(sentence, "too many searches are under way; ask again"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(place.index.search("a", 0, 1).await.unwrap().total, 0);
 }
 
 #[tokio::test]
