@@ -24,8 +24,8 @@ pub(crate) enum ApiError {
     Binding(BindingErrors),
     /// The operation was refused or failed.
     Service(ServiceError),
-    /// Not now: there is too much of something.
-    Busy(String),
+    /// Not now: there is too much of something. In so many seconds there may be room.
+    Busy { sentence: String, seconds: u64 },
     /// Not any more: the server is stopping.
     Stopping,
 }
@@ -94,6 +94,17 @@ impl ApiError {
         Self::refused(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than the limit of {limit} bytes"))
     }
 
+    /// 429: more requests are being served than may be at once.
+    pub(crate) fn too_busy() -> Self {
+        Self::Busy { sentence: "too many requests are being served; ask again".into(), seconds: 1 }
+    }
+
+    /// 429: a key signed more requests than its nonces can be remembered of, for so many seconds to come.
+    pub(crate) fn too_many_signed(seconds: u64) -> Self {
+        let sentence = format!("too many requests were signed with this key in ten minutes; ask again in {seconds} s");
+        Self::Busy { sentence, seconds }
+    }
+
     /// 422: among the reports is one that is none.
     pub(crate) fn not_a_report(sentence: impl Into<String>) -> Self {
         Self::refused(StatusCode::UNPROCESSABLE_ENTITY, sentence)
@@ -141,6 +152,7 @@ impl From<BindingErrors> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let mut retry_after = RETRY_SECONDS;
         let (status, sentence) = match self {
             Self::NoSuchPage => return reply::page_not_found(),
             Self::Binding(errors) => {
@@ -149,7 +161,10 @@ impl IntoResponse for ApiError {
             }
             Self::Refused { status, sentence } => (status, sentence),
             Self::Service(error) => (service_status(&error), error.to_string()),
-            Self::Busy(sentence) => (StatusCode::TOO_MANY_REQUESTS, sentence),
+            Self::Busy { sentence, seconds } => {
+                retry_after = seconds.into();
+                (StatusCode::TOO_MANY_REQUESTS, sentence)
+            }
             Self::Stopping => {
                 let mut response = reply::error(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping; ask again");
                 response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
@@ -164,7 +179,7 @@ impl IntoResponse for ApiError {
         }
         let mut response = reply::error(status, &sentence);
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
+            response.headers_mut().insert(RETRY_AFTER, retry_after);
         }
         response
     }

@@ -41,6 +41,6 @@ impl Gate {
         if self.closed.load(Ordering::SeqCst) {
             return Err(ApiError::Stopping);
         }
-        entered.map_err(|_| ApiError::Busy("too many requests are being served; ask again".into()))
+        entered.map_err(|_| ApiError::too_busy())
     }
 }

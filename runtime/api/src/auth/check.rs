@@ -133,7 +133,7 @@ impl Signed<'_> {
             |refused| match refused {
                 Refused::Used => invalid_because("X-Request-Nonce", "it was used before"),
                 Refused::Stale => invalid("X-Request-Time"),
-                Refused::Full => ApiError::Busy("too many signed requests in ten minutes; ask again later".into()),
+                Refused::Full(seconds) => ApiError::too_many_signed(seconds),
             },
         )?;
         Ok(body)

@@ -42,7 +42,8 @@ pub use self::keys::{KeyError, KeyPair, Scope, Scopes};
 use self::nonces::Nonces;
 use crate::limits::Limits;
 
-/// Nonces remembered at once, unless told otherwise: 1,666 requests a second, in some 50 MB.
+/// Nonces remembered at once of each key, unless told otherwise: 1,666 requests a second, in some 50 MB for a key that signs
+/// so many.
 pub const DEFAULT_NONCES: usize = 1_000_000;
 
 /// Which schemes a signature may be of.
@@ -132,8 +133,8 @@ impl Auth {
         Self { schemes, ..self }
     }
 
-    /// Remembers `most` nonces at once; more than that within ten minutes are answered 429. Default:
-    /// [`DEFAULT_NONCES`].
+    /// Remembers `most` nonces of each key at once; more than that within ten minutes are answered 429, those of other keys
+    /// are not. Default: [`DEFAULT_NONCES`].
     #[must_use]
     pub fn nonces(self, most: usize) -> Self {
         Self { nonces: Arc::new(Mutex::new(Nonces::new(most))), ..self }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 use pusher_core::signing::WINDOW_SECONDS;
 
@@ -19,54 +20,76 @@ pub(super) enum Refused {
     Used,
     /// It came too late: whether it was used before is forgotten already.
     Stale,
-    /// As many as can be remembered are.
-    Full,
+    /// As many of this key as can be remembered are; in so many seconds one less will be.
+    Full(u64),
 }
 
-/// Remembers nonces, so many at once.
+/// Remembers nonces, so many at once of each key, so that no key takes the room of another.
 #[derive(Debug)]
 pub(super) struct Nonces {
     most: usize,
     hasher: RandomState,
+    /// Only keys that the server knows come here.
+    of_key: HashMap<Arc<str>, Seen>,
+}
+
+impl Nonces {
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, hasher: RandomState::new(), of_key: HashMap::new() }
+    }
+
+    /// Takes the nonce of a request that `app_key` signed at `timestamp`, both within the window at `now`.
+    pub(super) fn take(&mut self, app_key: &Arc<str>, nonce: &str, timestamp: i64, now: i64) -> Result<(), Refused> {
+        let hash = self.hasher.hash_one((app_key, nonce));
+        let seen = match self.of_key.get_mut(app_key) {
+            Some(seen) => seen,
+            None => self.of_key.entry(Arc::clone(app_key)).or_default(),
+        };
+        seen.take(hash, timestamp.saturating_add(WINDOW_SECONDS), now, self.most)
+    }
+}
+
+/// The nonces of one key.
+#[derive(Debug)]
+struct Seen {
     /// The last second in which each nonce may be used.
-    seen: HashMap<u64, i64>,
+    last: HashMap<u64, i64>,
     /// The nonces by that second.
     until: BTreeMap<i64, Vec<u64>>,
     /// Nonces of before this second may be forgotten; it never goes back, even if the clock does.
     forgotten_before: i64,
 }
 
-impl Nonces {
-    pub(super) fn new(most: usize) -> Self {
-        Self {
-            most,
-            hasher: RandomState::new(),
-            seen: HashMap::new(),
-            until: BTreeMap::new(),
-            forgotten_before: i64::MIN,
-        }
+impl Default for Seen {
+    fn default() -> Self {
+        Self { last: HashMap::new(), until: BTreeMap::new(), forgotten_before: i64::MIN }
     }
+}
 
-    /// Takes the nonce of a request that `app_key` signed at `timestamp`, both within the window at `now`.
-    pub(super) fn take(&mut self, app_key: &str, nonce: &str, timestamp: i64, now: i64) -> Result<(), Refused> {
-        let last = timestamp.saturating_add(WINDOW_SECONDS);
+impl Seen {
+    fn take(&mut self, hash: u64, last: i64, now: i64, most: usize) -> Result<(), Refused> {
         self.forget(now, SWEEP);
         if last < self.forgotten_before {
             return Err(Refused::Stale);
         }
-        let hash = self.hasher.hash_one((app_key, nonce));
-        if self.seen.contains_key(&hash) {
+        if self.last.contains_key(&hash) {
             return Err(Refused::Used);
         }
-        if self.seen.len() >= self.most {
+        if self.last.len() >= most {
             self.forget(now, usize::MAX);
-            if self.seen.len() >= self.most {
-                return Err(Refused::Full);
+            if self.last.len() >= most {
+                return Err(Refused::Full(self.free_in(now)));
             }
         }
-        self.seen.insert(hash, last);
+        self.last.insert(hash, last);
         self.until.entry(last).or_default().push(hash);
         Ok(())
+    }
+
+    /// In how many seconds the first nonce may be forgotten, once none may be now.
+    fn free_in(&self, now: i64) -> u64 {
+        let first = self.until.first_key_value().map_or(now, |(last, _)| *last);
+        u64::try_from(first.saturating_sub(now)).unwrap_or(0).saturating_add(1)
     }
 
     /// Forgets nonces that may not be used any more, `most` of them.
@@ -78,7 +101,7 @@ impl Nonces {
                 return;
             }
             match first.get_mut().pop() {
-                Some(hash) => _ = self.seen.remove(&hash),
+                Some(hash) => _ = self.last.remove(&hash),
                 None => _ = first.remove(),
             }
         }
@@ -94,51 +117,65 @@ mod tests {
     #[test]
     fn a_nonce_counts_once_for_each_key() {
         let mut nonces = Nonces::new(10);
-        assert_eq!(nonces.take("k1", "a", T, T), Ok(()));
-        assert_eq!(nonces.take("k1", "a", T, T), Err(Refused::Used));
-        assert_eq!(nonces.take("k1", "a", T + 5, T + 5), Err(Refused::Used), "with another time");
-        assert_eq!(nonces.take("k2", "a", T, T), Ok(()));
-        assert_eq!(nonces.take("k1", "b", T, T), Ok(()));
-        assert_eq!(nonces.take("k", "1a", T, T), Ok(()), "key and nonce are not run together");
+        assert_eq!(nonces.take(&"k1".into(), "a", T, T), Ok(()));
+        assert_eq!(nonces.take(&"k1".into(), "a", T, T), Err(Refused::Used));
+        assert_eq!(nonces.take(&"k1".into(), "a", T + 5, T + 5), Err(Refused::Used), "with another time");
+        assert_eq!(nonces.take(&"k2".into(), "a", T, T), Ok(()));
+        assert_eq!(nonces.take(&"k1".into(), "b", T, T), Ok(()));
+        assert_eq!(nonces.take(&"k".into(), "1a", T, T), Ok(()), "key and nonce are not run together");
     }
 
     #[test]
     fn a_nonce_is_remembered_as_long_as_its_request_is_taken() {
         let mut nonces = Nonces::new(10);
         // Signed by a clock that goes ten minutes ahead: taken for twenty minutes.
-        nonces.take("k", "a", T + WINDOW_SECONDS, T).unwrap();
+        nonces.take(&"k".into(), "a", T + WINDOW_SECONDS, T).unwrap();
         for now in [T, T + WINDOW_SECONDS, T + 2 * WINDOW_SECONDS] {
-            assert_eq!(nonces.take("k", "a", T + WINDOW_SECONDS, now), Err(Refused::Used));
+            assert_eq!(nonces.take(&"k".into(), "a", T + WINDOW_SECONDS, now), Err(Refused::Used));
         }
         // From here on the time refuses it, also if the clock is set back.
         for now in [T + 2 * WINDOW_SECONDS + 1, T + WINDOW_SECONDS] {
-            assert_eq!(nonces.take("k", "a", T + WINDOW_SECONDS, now), Err(Refused::Stale));
+            assert_eq!(nonces.take(&"k".into(), "a", T + WINDOW_SECONDS, now), Err(Refused::Stale));
         }
-        assert_eq!(nonces.take("k", "a", T + 2 * WINDOW_SECONDS, T + 2 * WINDOW_SECONDS), Ok(()));
+        assert_eq!(nonces.take(&"k".into(), "a", T + 2 * WINDOW_SECONDS, T + 2 * WINDOW_SECONDS), Ok(()));
     }
 
     #[test]
     fn a_full_memory_refuses_rather_than_forgets() {
         let mut nonces = Nonces::new(100);
         for n in 0..100 {
-            nonces.take("k", &n.to_string(), T + n % 3, T).unwrap();
+            nonces.take(&"k".into(), &n.to_string(), T + n % 3, T).unwrap();
         }
-        assert_eq!(nonces.take("k", "new", T, T), Err(Refused::Full));
-        assert_eq!(nonces.take("k", "7", T, T), Err(Refused::Used), "what was used is known");
+        assert_eq!(nonces.take(&"k".into(), "new", T, T), Err(Refused::Full(WINDOW_SECONDS as u64 + 1)));
+        assert_eq!(nonces.take(&"k".into(), "7", T, T), Err(Refused::Used), "what was used is known");
         let later = T + WINDOW_SECONDS + 1;
         for n in 0..34 {
-            assert_eq!(nonces.take("k", &format!("new {n}"), later, later), Ok(()), "the first 34 are over");
+            assert_eq!(nonces.take(&"k".into(), &format!("new {n}"), later, later), Ok(()), "the first 34 are over");
         }
-        assert_eq!(nonces.take("k", "one more", later, later), Err(Refused::Full));
+        assert_eq!(nonces.take(&"k".into(), "one more", later, later), Err(Refused::Full(1)));
+    }
+
+    #[test]
+    fn a_key_that_fills_its_memory_leaves_those_of_others_empty() {
+        let mut nonces = Nonces::new(2);
+        for nonce in ["a", "b"] {
+            nonces.take(&"loud".into(), nonce, T, T).unwrap();
+        }
+        assert_eq!(nonces.take(&"loud".into(), "c", T, T + 5), Err(Refused::Full(WINDOW_SECONDS as u64 - 4)));
+        for nonce in ["a", "b"] {
+            assert_eq!(nonces.take(&"quiet".into(), nonce, T, T), Ok(()));
+        }
+        assert_eq!(nonces.take(&"loud".into(), "c", T + 5, T + 5 + WINDOW_SECONDS - 4), Ok(()), "when it was said");
     }
 
     #[test]
     fn the_memory_does_not_grow_with_time() {
         let mut nonces = Nonces::new(1_000_000);
         for n in 0..10_000 {
-            nonces.take("k", &n.to_string(), T + n, T + n).unwrap();
+            nonces.take(&"k".into(), &n.to_string(), T + n, T + n).unwrap();
         }
+        let seen = &nonces.of_key["k"];
         let held = WINDOW_SECONDS as usize + 1;
-        assert!(nonces.seen.len() <= held && nonces.until.len() <= held, "{}", nonces.seen.len());
+        assert!(seen.last.len() <= held && seen.until.len() <= held, "{}", seen.last.len());
     }
 }

@@ -71,7 +71,9 @@ impl Refusal {
                  2 MiB, for a bulk request 16 MiB or 10,000 lines."
             }
             Self::TooLong => "Path and query are together longer than 8 KiB.",
-            Self::Busy => "Too many requests are being served, or too many were signed within ten minutes.",
+            Self::Busy => {
+                "Too many requests are being served, or too many were signed with this key within ten minutes."
+            }
             Self::Failed => "The store failed; the server's log says more.",
             Self::Unavailable => {
                 "The server is stopping, its queue cannot be reached, its search index is not ready, or others search for \

@@ -27,7 +27,7 @@ pub struct LimitSettings {
     pub connections: Option<usize>,
     /// [`Connections::idle`], as in `"60s"`.
     pub idle: Option<Time>,
-    /// How many nonces are remembered at once; [`DEFAULT_NONCES`] unless said otherwise.
+    /// How many nonces are remembered at once of each key; [`DEFAULT_NONCES`] unless said otherwise.
     pub nonces: Option<usize>,
 }
 

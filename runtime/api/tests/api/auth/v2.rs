@@ -130,15 +130,18 @@ async fn the_order_of_the_query_is_free_where_it_does_not_matter_and_refused_whe
 async fn a_full_memory_of_nonces_refuses_until_their_time_is_over() {
     let clock = Arc::new(AtomicI64::new(NOW));
     let shown = Arc::clone(&clock);
-    let pair = KeyPair::new("k1", "s1".into(), Scopes::ALL).unwrap();
-    let auth = Auth::new([pair], move || shown.load(Ordering::Relaxed)).unwrap().nonces(2);
+    let pairs =
+        [("k1", "s1"), ("k2", "s2")].map(|(key, secret)| KeyPair::new(key, secret.into(), Scopes::ALL).unwrap());
+    let auth = Auth::new(pairs, move || shown.load(Ordering::Relaxed)).unwrap().nonces(2);
     let bench = bench(auth);
     let list = |n: i64, time| Draft::get("/pusher/pushers/").nonce(format!("0123456789abcdef{n}")).at(time).v2();
     done(&bench, list(1, NOW)).await;
     done(&bench, list(2, NOW)).await;
     let answer = bench.send(list(3, NOW)).await;
-    assert_eq!((answer.status, answer.retry_after()), (429, Some("1")));
-    assert_eq!(answer.sentence().as_deref(), Some("too many signed requests in ten minutes; ask again later"));
+    assert_eq!((answer.status, answer.retry_after()), (429, Some("601")));
+    let sentence = "too many requests were signed with this key in ten minutes; ask again in 601 s";
+    assert_eq!(answer.sentence().as_deref(), Some(sentence));
+    done(&bench, Draft::get("/pusher/pushers/").by("k2", "s2").v2()).await;
     clock.store(NOW + 600, Ordering::Relaxed);
     refused(&bench, list(1, NOW), 400, USED).await;
     clock.store(NOW + 601, Ordering::Relaxed);
