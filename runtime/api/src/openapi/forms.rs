@@ -236,7 +236,7 @@ pub(crate) struct PushJson {
     #[schema(min_length = 1, examples("{\"subject\": \"hello\", \"text\": \"Hi {{.NickName}}\"}"))]
     data: String,
     /// When to send it, in Unix seconds, as text; empty, 0 or the past: now.
-    #[schema(pattern = "^([+-]?[0-9]+)?$", default = "0")]
+    #[schema(pattern = "^([+-]?[0-9]{1,18})?$", default = "0")]
     schedat: Option<String>,
     /// Push although the recipient has not switched the channel on.
     #[schema(default = false)]
@@ -268,7 +268,7 @@ pub(crate) struct PushAllJson {
     /// empty: to all.
     tag: Option<String>,
     /// When to send it, in Unix seconds, as text; empty, 0 or the past: now.
-    #[schema(pattern = "^([+-]?[0-9]+)?$", default = "0")]
+    #[schema(pattern = "^([+-]?[0-9]{1,18})?$", default = "0")]
     schedat: Option<String>,
 }
 

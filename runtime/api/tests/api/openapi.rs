@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::bench::Bench;
+
 #[test]
 fn the_document_that_is_checked_in_is_the_one_that_the_code_makes() {
     let made = pusher_api::openapi().to_pretty_json().unwrap();
@@ -28,6 +30,21 @@ fn every_reference_leads_somewhere() {
     for reference in references {
         let pointer = reference.trim_start_matches('#');
         assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+#[tokio::test]
+async fn what_the_pattern_of_a_time_admits_is_taken() {
+    let bench = Bench::new().with_lupino().await;
+    let document = serde_json::to_value(pusher_api::openapi()).unwrap();
+    for (shape, operation) in [("PushJson", "push"), ("PushAllJson", "pushall")] {
+        let pattern = &document["components"]["schemas"][shape]["properties"]["schedat"]["pattern"];
+        assert_eq!(pattern, "^([+-]?[0-9]{1,18})?$", "{shape}");
+        for sign in ["", "+", "-"] {
+            let body = format!(r#"{{"pusher":"lupino","data":"x","schedat":"{sign}{}"}}"#, "9".repeat(18));
+            let answer = bench.post(&format!("/pusher/sample/{operation}"), "application/json", body).await;
+            assert_eq!(answer.status, 200, "{operation} {sign}: {answer:?}");
+        }
     }
 }
 
