@@ -108,6 +108,27 @@ fn decode_pair(pair: &[u8]) -> Result<Pair<'_>, Fault> {
     Ok((decode(name)?, decode(value)?))
 }
 
+/// Is every `%` of a path followed by two hexadecimal digits?
+///
+/// # Errors
+/// [`Fault::Escape`] with the first that is not.
+pub(crate) fn check_escapes(path: &str) -> Result<(), Fault> {
+    let mut rest = path.as_bytes();
+    while let Some(at) = rest.iter().position(|b| *b == b'%') {
+        rest = &rest[at..];
+        match rest {
+            [_, high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest = &rest[3..],
+            _ => return Err(broken_escape(rest)),
+        }
+    }
+    Ok(())
+}
+
+/// The fault that `text` begins with: a `%` and what should be two digits.
+fn broken_escape(text: &[u8]) -> Fault {
+    Fault::Escape(String::from_utf8_lossy(&text[..text.len().min(3)]).into_owned())
+}
+
 /// Undoes `%XX` and `+`. Text that has neither is not copied.
 fn decode(text: &[u8]) -> Result<Cow<'_, str>, Fault> {
     let Some(first) = text.iter().position(|b| matches!(b, b'%' | b'+')) else {
@@ -126,10 +147,7 @@ fn decode(text: &[u8]) -> Result<Cow<'_, str>, Fault> {
                 out.push(nibble(*high) << 4 | nibble(*low));
                 tail
             }
-            (b'%', _) => {
-                let shown = String::from_utf8_lossy(&rest[..rest.len().min(3)]);
-                return Err(Fault::Escape(shown.into_owned()));
-            }
+            (b'%', _) => return Err(broken_escape(rest)),
             (byte, _) => {
                 out.push(byte);
                 tail

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
+use crate::form;
 
 /// `/pusher/pushers/{pusher}/`
 #[derive(Deserialize)]
@@ -45,6 +46,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
         if parts.uri.path().contains("//") {
             return Err(ApiError::NoSuchPage);
         }
+        // Axum would take the text for the name as it stands.
+        form::check_escapes(parts.uri.path()).map_err(|fault| ApiError::bad_request(fault.to_string()))?;
         match Path::from_request_parts(parts, state).await {
             Ok(Path(names)) => Ok(Self(names)),
             Err(PathRejection::FailedToDeserializePathParams(error)) => Err(match error.into_kind() {

@@ -30,6 +30,27 @@ async fn a_name_that_is_not_utf8_is_refused() {
 }
 
 #[tokio::test]
+async fn a_percent_sign_that_encodes_nothing_is_refused() {
+    let bench = Bench::new().with_lupino().await;
+    bench.post("/pusher/pushers/", FORM, "pusher=%25zz").await;
+    let before = bench.state();
+    for (method, target, shown) in [
+        ("DELETE", "/pusher/pushers/%zz/", "%zz"),
+        ("GET", "/pusher/pushers/100%/", "%/"),
+        ("GET", "/pusher/pushers/%E6%97%A5%4/", "%4/"),
+        ("POST", "/pusher/pushers/lupino/%g0/", "%g0"),
+        ("POST", "/pusher/s%/add?pusher=lupino", "%/a"),
+        ("GET", "/pusher/deliveries/%%25/", "%%2"),
+    ] {
+        let request = Request::builder().method(method).uri(target).body(Body::empty()).unwrap();
+        let answer = bench.send(request).await;
+        let sentence = format!("invalid URL escape {shown:?}");
+        assert_eq!((answer.status, answer.sentence()), (400, Some(sentence)), "{method} {target}");
+    }
+    assert_eq!(bench.state(), before);
+}
+
+#[tokio::test]
 async fn a_sender_may_be_called_like_another_path() {
     let bench = Bench::new().with_lupino().await;
     for sender in ["pushers", "search", "a%2Fb"] {
