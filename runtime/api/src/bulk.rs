@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use pusher_core::{Applied, PusherFields, PusherId, ServiceError};
+use pusher_core::{Applied, PusherFields, PusherId, ServiceError, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,7 +18,8 @@ use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::openapi;
 use crate::openapi::forms::BulkLine;
-use crate::openapi::refusals::{Always, Writing};
+use crate::openapi::refusals::Always;
+use crate::openapi::shapes::NotAllSet;
 use crate::raw;
 use crate::reply::{self, Refused};
 use crate::routes::Api;
@@ -29,7 +30,7 @@ const SLICE: usize = 64 * 1024;
 /// Creates and sets many recipients
 ///
 /// A JSON object on each line; one commit for all. A line that is no recipient is told of in its result, and leaves the
-/// others in force. The request's content type does not matter.
+/// others in force. The request's content type does not matter; by the v1 scheme it cannot be signed.
 #[utoipa::path(
     post,
     path = "/pusher/pushers/_bulk",
@@ -44,8 +45,8 @@ const SLICE: usize = 64 * 1024;
     responses(
         (status = 200, description = "What became of each line.", body = Report),
         (status = 400, description = "The body could not be read.", body = Refused),
+        (status = 507, description = "The store is full, for all lines or for some: what became of each, if some are in force. The others can be sent again when there is room.", body = NotAllSet),
         Always,
-        Writing,
     ),
 )]
 pub(crate) async fn set(State(api): State<Arc<Api>>, request: Request) -> Result<Response, ApiError> {
@@ -65,7 +66,9 @@ pub(crate) async fn set(State(api): State<Arc<Api>>, request: Request) -> Result
     }
     let Lines { results, records, .. } = lines;
     let applied = api.service.set(records).await;
-    Ok(reply::bulk(&report(results, applied)?))
+    let is_full = |applied: &Result<_, _>| matches!(applied, Err(ServiceError::Store(StoreError::Full(_))));
+    let full = applied.iter().any(is_full);
+    Ok(reply::bulk(&report(results, applied)?, full))
 }
 
 /// What became of a bulk request.

@@ -380,9 +380,12 @@ pub(crate) fn pruned(count: usize, limit: usize) -> Response {
     json(StatusCode::OK, JSON, &Pruned::from(Changed { count: count as u64, more: count >= limit }))
 }
 
-/// What became of a bulk request, line by line.
-pub(crate) fn bulk(report: &Report) -> Response {
-    json(StatusCode::OK, JSON, report)
+/// What became of a bulk request, line by line; `full` if the store was for some of them.
+pub(crate) fn bulk(report: &Report, full: bool) -> Response {
+    if full {
+        tracing::error!(status = 507, "the store is full; some lines of a bulk request were not done");
+    }
+    json(if full { StatusCode::INSUFFICIENT_STORAGE } else { StatusCode::OK }, JSON, report)
 }
 
 /// What workers reported is entered.

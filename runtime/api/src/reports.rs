@@ -28,7 +28,7 @@ pub(crate) const MAX_AT: i64 = 253_402_300_799_999;
 ///
 /// For workers: attempts, as they were made, are entered in the delivery log, in order and in one commit. One that is known
 /// already changes nothing, so what was not answered can be sent again. The request's content type does not matter: a body
-/// that begins with `[` is a JSON array, any other has a report on each line.
+/// that begins with `[` is a JSON array, any other has a report on each line. By the v1 scheme it cannot be signed.
 #[utoipa::path(
     post,
     path = "/pusher/deliveries/_report",

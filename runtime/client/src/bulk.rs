@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use pusher_core::{Applied, Pusher, PusherFields, PusherId, SenderName, Tag};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
@@ -160,6 +160,8 @@ pub struct BulkReport {
     pub unchanged: u64,
     /// How many lines were refused; the others are in force.
     pub failed: u64,
+    /// Were some of those refused because the store is full? They can be sent again when there is room.
+    pub full: bool,
     /// Each line's own result, in the batch's order, none missing.
     pub results: Vec<BulkResult>,
 }
@@ -209,7 +211,13 @@ impl Client {
         let sent = batch.lines;
         let call =
             Call::new(Method::POST, "/pusher/pushers/_bulk".to_owned()).with_lines(Bytes::from(batch.into_body()));
-        let Report { created, changed, unchanged, failed, results } = read(&self.transport.send(&call).await?)?;
+        let (status, body) = self.transport.answer(&call, &[StatusCode::OK, StatusCode::INSUFFICIENT_STORAGE]).await?;
+        let full = status == StatusCode::INSUFFICIENT_STORAGE;
+        // Without a report, nothing was done at all.
+        if full && serde_json::from_slice::<Report>(&body).is_err() {
+            return Err(ClientError::from_answer(status, &body));
+        }
+        let Report { created, changed, unchanged, failed, results } = read(&body)?;
         let result = |Line { line, id, result, err }| match (result, err) {
             (Some(Done::Created), None) => Ok(BulkResult { line, id, outcome: Ok(Applied::Created) }),
             (Some(Done::Changed), None) => Ok(BulkResult { line, id, outcome: Ok(Applied::Changed) }),
@@ -222,7 +230,7 @@ impl Client {
             let said = format!("the results are not those of the {sent} lines of the batch, in their order");
             return Err(ClientError::Unexpected(said));
         }
-        Ok(BulkReport { created, changed, unchanged, failed, results })
+        Ok(BulkReport { created, changed, unchanged, failed, full, results })
     }
 }
 

@@ -83,10 +83,15 @@ impl Transport {
 
     /// The body of the answer, once the server says that the call was done.
     pub(crate) async fn send(&self, call: &Call) -> Result<Bytes, ClientError> {
+        self.answer(call, &[StatusCode::OK]).await.map(|(_, body)| body)
+    }
+
+    /// The answer, once it is one of these.
+    pub(crate) async fn answer(&self, call: &Call, wanted: &[StatusCode]) -> Result<(StatusCode, Bytes), ClientError> {
         let mut tries = 0;
         loop {
-            let Failure { error, retry_after } = match self.once(call).await {
-                Ok(body) => return Ok(body),
+            let Failure { error, retry_after } = match self.once(call, wanted).await {
+                Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
             if tries == self.retries || retry_after > MAX_RETRY_AFTER || !may_repeat(call, &error) {
@@ -99,14 +104,14 @@ impl Transport {
         }
     }
 
-    async fn once(&self, call: &Call) -> Result<Bytes, Failure> {
+    async fn once(&self, call: &Call, wanted: &[StatusCode]) -> Result<(StatusCode, Bytes), Failure> {
         let unreachable = |error: reqwest::Error| Failure::from(ClientError::Unreachable(error.without_url()));
         let response =
             self.http.execute(call.request(&self.base, self.credentials.as_deref())?).await.map_err(unreachable)?;
         let (status, retry_after) = (response.status(), retry_after(&response));
         let body = response.bytes().await.map_err(unreachable)?;
-        if status == StatusCode::OK {
-            Ok(body)
+        if wanted.contains(&status) {
+            Ok((status, body))
         } else {
             Err(Failure { error: ClientError::from_answer(status, &body), retry_after })
         }

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
 use pusher_tests::command;
 use pusher_tests::wait::until;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 
 use super::{House, lines};
 
@@ -77,12 +81,45 @@ async fn a_file_that_cannot_be_read_to_its_end_is_imported_up_to_there() {
     let house = House::new().await;
     let nothing = house.run(&["pushers", "import", &house.file("a.csv", "id,mail\nx,y\n")]).await;
     assert_eq!((nothing.code, nothing.stderr.contains("\"mail\"")), (1, true), "{nothing:?}");
+    assert!(nothing.stderr.ends_with("; nothing of it is imported\n"), "running it again is no use: {nothing:?}");
     let endless = format!("id\nx\ny\n\"{}", "z".repeat(9 * 1024 * 1024));
     let some = house.run(&["pushers", "import", &house.file("b.csv", endless)]).await;
     assert_eq!((some.code, some.stdout.as_str()), (1, "2 lines: 2 created, 0 changed, 0 unchanged, 0 failed.\n"));
     assert!(some.stderr.contains("every line up to 3 is done"), "{}", some.stderr);
     let gone = house.run(&["pushers", "import", "/nonexistent/people.csv"]).await.fails(1);
     assert!(gone.contains("/nonexistent/people.csv"), "{gone}");
+}
+
+/// A server whose store takes the first line of every batch and has no room for the others; its address.
+async fn full_server() -> String {
+    let bulk = async |body: String| {
+        let full = |at: usize| json!({"line": at + 1, "err": "the store is full: no page left"});
+        let mut results: Vec<_> = (0..body.lines().count()).map(full).collect();
+        results[0] = json!({"line": 1, "id": "x", "result": "created"});
+        let failed = results.len() - 1;
+        let report = json!({"created": 1, "changed": 0, "unchanged": 0, "failed": failed, "results": results});
+        (StatusCode::INSUFFICIENT_STORAGE, Json(report))
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route("/pusher/pushers/_bulk", post(bulk));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn an_import_into_a_store_that_gets_full_stops_and_says_so() {
+    let api = full_server().await;
+    let import = ["pushers", "import", "-", "--format", "jsonl", "--batch", "5", "--json", "--api", &api];
+    let file: String = (0..1_000).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
+    let ended = command::run(&import, file.as_bytes()).await;
+    let counts = &lines(&ended.stdout)[0];
+    assert_eq!((ended.code, &counts["failed"]), (1, &json!(0)), "{ended:?}");
+    let created = counts["created"].as_u64().unwrap();
+    assert!((1..10).contains(&created), "it stops, but for what is in flight: {ended:?}");
+    assert_eq!(ended.stderr.lines().count(), 1, "no line is told to be wrong: {}", ended.stderr);
+    let said = "the store is full, and takes no more until there is room";
+    assert!(ended.stderr.contains(said) && ended.stderr.contains("run it again"), "{}", ended.stderr);
 }
 
 #[tokio::test]

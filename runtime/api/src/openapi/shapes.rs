@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
 use crate::binding::BindingError;
+use crate::bulk::Report;
 use crate::reply::{List, Page, Refused};
 
 /// What is wrong with a push or pushall: a list if it does not bind, a sentence if a value cannot be.
@@ -13,6 +14,15 @@ use crate::reply::{List, Page, Refused};
 #[expect(dead_code, reason = "the variants are read by the derive")]
 pub(crate) enum NotBound {
     Binding(Vec<BindingError>),
+    Refused(Refused<'static>),
+}
+
+/// Why a bulk request, or some of its lines, could not be carried out.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the variants are read by the derive")]
+pub(crate) enum NotAllSet {
+    Report(Report),
     Refused(Refused<'static>),
 }
 

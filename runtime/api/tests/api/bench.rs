@@ -123,6 +123,8 @@ pub(crate) struct MemoryStore {
     pub(crate) pushers: Mutex<BTreeMap<PusherId, Pusher>>,
     /// Answer every call with this.
     pub(crate) failure: Mutex<Option<StoreError>>,
+    /// So many more changes fit in; after that it is full.
+    pub(crate) room: Mutex<Option<usize>>,
     /// Take this long for every call.
     pub(crate) delay: Mutex<Duration>,
 }
@@ -144,7 +146,13 @@ impl Storer for MemoryStore {
             return changes.iter().map(|_| Err(error.clone())).collect();
         }
         let mut pushers = self.pushers.lock().unwrap();
+        let mut room = self.room.lock().unwrap();
         let apply = |PusherChange { id, change }| {
+            match &mut *room {
+                Some(0) => return Err(StoreError::Full("no page left".into())),
+                Some(room) => *room -= 1,
+                None => {}
+            }
             let (after, applied) = change.apply(&id, pushers.get(&id));
             match after {
                 Some(after) => pushers.insert(id, after),

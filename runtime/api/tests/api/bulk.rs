@@ -188,6 +188,18 @@ async fn a_store_that_does_nothing_at_all_fails_the_request() {
 }
 
 #[tokio::test]
+async fn lines_that_do_not_fit_any_more_are_told_by_the_status_and_the_others_are_in_force() {
+    let bench = Bench::new();
+    *bench.store.room.lock().unwrap() = Some(1);
+    let answer = bulk(&bench, "nonsense\n{\"id\":\"a\"}\n{\"id\":\"b\"}").await;
+    let said: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((answer.status, &said["created"], &said["failed"]), (507, &1.into(), &2.into()), "{answer:?}");
+    assert_eq!(said["results"][1]["result"], "created");
+    assert_eq!(said["results"][2], serde_json::json!({"line": 3, "err": "the store is full: no page left"}));
+    assert_eq!(bench.state().0.len(), 1);
+}
+
+#[tokio::test]
 async fn so_many_bulk_requests_are_served_at_once_and_others_are_not_held_up() {
     let limits = Limits { bulk_concurrent: 1, timeout: Duration::from_secs(5), ..Limits::default() };
     let bench = Bench::with_options(limits);

@@ -44,6 +44,25 @@ async fn a_cursor_can_be_kept_as_text() {
 }
 
 #[tokio::test]
+async fn a_batch_that_does_not_fit_says_so_and_what_of_it_did() {
+    let bench = Bench::new();
+    let client = serve(&bench).await;
+    let batch = || {
+        let mut batch = Batch::new();
+        ["a", "b"].into_iter().for_each(|name| batch.add(&id(name), &PusherFields::default()).unwrap());
+        batch
+    };
+    *bench.store.room.lock().unwrap() = Some(1);
+    let some = client.bulk(batch()).await.unwrap();
+    assert_eq!((some.full, some.created, some.failed), (true, 1, 1));
+    assert!(some.results[0].outcome.is_ok() && some.results[1].outcome.is_err(), "{some:?}");
+    let none = client.bulk(batch()).await.unwrap_err();
+    assert!(matches!(none, ClientError::Failed { status: 507, .. }), "{none:?}");
+    *bench.store.room.lock().unwrap() = None;
+    assert!(!client.bulk(batch()).await.unwrap().full);
+}
+
+#[tokio::test]
 async fn a_batch_says_of_each_line_what_became_of_it() {
     let bench = Bench::new().with_lupino().await;
     let client = serve(&bench).await;

@@ -59,7 +59,16 @@ pub(crate) async fn run(context: &mut Context, args: ImportArgs) -> Result<(), C
         End::Read if failed == 0 => return Ok(()),
         End::Read => format!("{} of {name} failed; the others are imported", lines(failed)),
         End::Told => format!("told to stop: of {name}, {how_far}"),
+        // What is wrong with its head, or with how it is to be signed, is no less wrong the next time.
+        End::Unreadable(error) if sending.sent == 0 => format!("{name}: {error}; nothing of it is imported"),
+        End::Failed(error @ ClientError::Signing(_)) => {
+            format!("{}; nothing of {name} is imported", context.failed(error))
+        }
         End::Unreadable(error) => format!("{name} cannot be read to its end: {error}; {how_far}"),
+        End::Full => {
+            let advice = "delete something, or start its server with a larger --map-size";
+            format!("the store is full, and takes no more until there is room: {advice}; of {name}, {how_far}")
+        }
         End::Failed(error) => {
             let smaller = matches!(error, ClientError::Refused { status: 413, .. });
             let advice = if smaller { "; try a smaller --batch" } else { "" };
@@ -83,6 +92,8 @@ enum End {
     Unreadable(ReadError),
     /// The server did not take a batch.
     Failed(ClientError),
+    /// The server has no room for more.
+    Full,
 }
 
 /// The batches on their way.
@@ -152,10 +163,10 @@ impl Sending {
                     end = Some(End::Told);
                 }
                 Some(sent) = self.in_flight.join_next() => {
-                    if let Err(error) = self.ended(sent)?
-                        && !matches!(end, Some(End::Failed(_)))
+                    if let Some(why) = self.ended(sent)?
+                        && !matches!(end, Some(End::Failed(_) | End::Full))
                     {
-                        end = Some(End::Failed(error));
+                        end = Some(why);
                     }
                 }
                 portion = portions.recv(), if end.is_none() && has_room => match portion {
@@ -192,18 +203,25 @@ impl Sending {
         Ok(())
     }
 
-    /// Takes what a batch came to.
-    fn ended(&mut self, sent: Result<Sent, JoinError>) -> Result<Result<(), ClientError>, CommandError> {
+    /// Takes what a batch came to, and says if that is the end. What there was no room for has not failed: it is not done
+    /// yet.
+    fn ended(&mut self, sent: Result<Sent, JoinError>) -> Result<Option<End>, CommandError> {
         let sent = sent.map_err(|error| CommandError::Failed(format!("a request ended badly: {error}")))?;
         let Sent { number, sources, through, bytes, result } = sent;
         self.ids.remove(&number);
-        let report = match result {
-            Ok(report) => report,
-            Err(error) => return Ok(Err(error)),
-        };
-        self.done.add(number, through);
-        self.report.answered(&sources, &report)?;
-        self.report.progress(bytes);
-        Ok(Ok(()))
+        match result {
+            Ok(report) if report.full => {
+                self.report.begun(&report);
+                Ok(Some(End::Full))
+            }
+            Ok(report) => {
+                self.done.add(number, through);
+                self.report.answered(&sources, &report)?;
+                self.report.progress(bytes);
+                Ok(None)
+            }
+            Err(ClientError::Failed { status: 507, .. }) => Ok(Some(End::Full)),
+            Err(error) => Ok(Some(End::Failed(error))),
+        }
     }
 }

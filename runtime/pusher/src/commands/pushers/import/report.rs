@@ -74,14 +74,19 @@ impl Report {
         self.tell(&wrong.iter().map(|(source, reason)| (source, reason.as_str())).collect::<Vec<_>>())
     }
 
+    /// So many of these are in force; the others are to be sent again, and will be told of then.
+    pub(crate) fn begun(&mut self, report: &BulkReport) {
+        self.counts.created += report.created;
+        self.counts.changed += report.changed;
+        self.counts.unchanged += report.unchanged;
+    }
+
     /// These were sent, and this is what the server did with them.
     ///
     /// # Errors
     /// If the file for failures cannot be written.
     pub(crate) fn answered(&mut self, sources: &[Source], report: &BulkReport) -> Result<(), CommandError> {
-        self.counts.created += report.created;
-        self.counts.changed += report.changed;
-        self.counts.unchanged += report.unchanged;
+        self.begun(report);
         self.counts.failed += report.failed;
         let failed = sources.iter().zip(&report.results);
         let failed = failed.filter_map(|(source, result)| Some((source, result.outcome.as_ref().err()?.as_str())));
