@@ -69,6 +69,7 @@ async fn an_import_is_signed_by_v2_and_an_export_by_either() {
     let refused = safe.run(&[&import[..], &["--sign", "v1"]].concat(), &keys, "{\"id\":\"d\"}\n").await;
     assert_eq!((refused.code, refused.stdout.as_str()), (1, "0 lines: 0 created, 0 changed, 0 unchanged, 0 failed.\n"));
     assert!(refused.stderr.contains("sign with v2"), "{}", refused.stderr);
+    assert!(refused.stderr.ends_with("; nothing of standard input is imported\n"), "{}", refused.stderr);
 }
 
 #[tokio::test]
