@@ -3,6 +3,7 @@
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use pusher_core::{JobName, PusherId, SenderName, Tag};
 use serde::Deserialize;
@@ -36,6 +37,11 @@ pub(crate) struct OfDelivery {
     pub(crate) name: JobName,
 }
 
+/// Is there nothing where a name should be?
+pub(crate) fn lacks_a_name(uri: &Uri) -> bool {
+    uri.path().contains("//")
+}
+
 /// Takes the names from the path, or answers 400 with the reason. A path that lacks a name is no path: 404.
 pub(crate) struct Named<T>(pub(crate) T);
 
@@ -43,7 +49,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        if parts.uri.path().contains("//") {
+        if lacks_a_name(&parts.uri) {
             return Err(ApiError::NoSuchPage);
         }
         // Axum would take the text for the name as it stands.

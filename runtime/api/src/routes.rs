@@ -15,7 +15,7 @@ use crate::deliveries::many;
 use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::limits::{Guard, Limits};
-use crate::{bulk, deliveries, openapi, pushalls, pushers, reports, senders};
+use crate::{bulk, deliveries, openapi, path, pushalls, pushers, reports, senders};
 
 /// What every handler has at hand.
 pub(crate) struct Api {
@@ -112,5 +112,10 @@ pub(crate) fn documented_bulk() -> OpenApiRouter<Arc<Api>> {
 }
 
 async fn method_not_allowed(request: Request) -> ApiError {
-    ApiError::method_not_allowed(request.method())
+    // A path that lacks a name is no path, whatever the method.
+    if path::lacks_a_name(request.uri()) {
+        ApiError::NoSuchPage
+    } else {
+        ApiError::method_not_allowed(request.method())
+    }
 }

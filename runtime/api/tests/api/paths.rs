@@ -96,7 +96,13 @@ async fn what_is_not_a_path_is_not_found() {
         let got = (answer.status, answer.content_type(), answer.body.as_str());
         assert_eq!(got, (404, "text/plain; charset=utf-8", "404 page not found\n"), "{target}");
     }
-    assert_eq!(bench.post("/pusher//add", FORM, "pusher=lupino").await.status, 404);
+    for target in ["/pusher//add", "/pusher/pushers//", "/pusher/pushers/a//", "/pusher/pushers//b/", "/pusher//push"] {
+        for method in ["GET", "POST", "DELETE", "PUT"] {
+            let request = Request::builder().method(method).uri(target).header("content-type", FORM);
+            let answer = bench.send(request.body(Body::from("pusher=lupino")).unwrap()).await;
+            assert_eq!((answer.status, answer.body.as_str()), (404, "404 page not found\n"), "{method} {target}");
+        }
+    }
 }
 
 #[tokio::test]
