@@ -169,7 +169,7 @@ impl Reader<'_> {
             self.next += 1;
         }
         let number: String = self.chars[start..self.next].iter().collect();
-        if serde_json::from_str::<serde_json::Number>(&number).is_err() && number.parse::<f64>().is_err() {
+        if !is_number(&number) {
             return Err(QueryError::at(start, "this is not a number"));
         }
         Ok(Json::Number(number))
@@ -243,4 +243,17 @@ impl Reader<'_> {
         let is_pair = (0xd800..0xdc00).contains(&high) && (0xdc00..0xe000).contains(&low);
         is_pair.then(|| char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00)))?
     }
+}
+
+/// Is this a number as JSON writes them? However large: whoever uses it says what is too much.
+fn is_number(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (text, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(text, behind)| (text, Some(behind)));
+    let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, behind)| (whole, Some(behind)));
+    let exponent = exponent.map(|text| text.strip_prefix(['+', '-']).unwrap_or(text));
+    digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && exponent.is_none_or(digits)
 }

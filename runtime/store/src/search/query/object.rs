@@ -251,7 +251,12 @@ impl<'a> Object<'a> {
 
     /// How many of a disjunction must hold.
     fn min(&self, of: usize) -> Result<usize, QueryError> {
-        let min = self.count("min", 0)?;
+        // A float in bleve, so that 2.0 is as good as 2.
+        let min = match self.number("min")?.map(range::Value::count) {
+            None => 0,
+            Some(Some(min)) => min,
+            Some(None) => self.count("min", 0)?,
+        };
         match self.get("min") {
             Some(value) if min > of => {
                 Err(QueryError::at(value.at, format!("{min} must hold, and there are only {of}; give fewer")))

@@ -92,6 +92,11 @@ impl Value {
         Some(Self { floor, fraction })
     }
 
+    /// The number, if it counts something: a whole one that is not negative.
+    pub(crate) fn count(self) -> Option<usize> {
+        usize::try_from(self.floor).ok().filter(|_| !self.fraction)
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "clamped before, and a whole number after floor")]
     #[expect(clippy::cast_precision_loss, reason = "a bound that is far beyond all that is compared with it")]
     fn float(text: &str) -> Option<Self> {

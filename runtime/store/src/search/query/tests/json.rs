@@ -72,6 +72,18 @@ fn the_kind_is_the_first_that_is_named_and_other_keys_are_passed_over() {
 }
 
 #[test]
+fn numbers_are_jsons_and_a_count_may_be_written_as_a_float() {
+    for (number, first) in [("0", 0), ("-0.0", 0), ("2.0", 2), ("1e3", 1000), ("-12.50E+1", -125), ("10e-1", 1)] {
+        means(&format!(r#"{{"min":{number},"max":5000}}"#), &format!("(range _ {first}..4999)"));
+    }
+    means(r#"{"min":-1e400,"max":1e400}"#, "(range _ ..)");
+    for min in ["2", "2.0", "2e0"] {
+        let query = format!(r#"{{"disjuncts":[{{"term":"a"}},{{"term":"b"}}],"min":{min}}}"#);
+        means(&query, r#"(any-2 (term _ "a") (term _ "b"))"#);
+    }
+}
+
+#[test]
 fn strings_are_unescaped() {
     means(r#"{"term":"a\"\\\/\b\f\n\r\t\u0041\u65e5\ud834\udd1e"}"#, r#"(term _ "a\"\\/\u{8}\u{c}\n\r\tA日𝄞")"#);
 }
@@ -94,6 +106,12 @@ fn what_is_no_json_is_refused_where_it_ceases_to_be() {
         (r#"{"conjuncts":[{} {}]}"#, 18, "a , or ] is expected"),
         (r#"{"conjuncts":[,]}"#, 15, "a JSON value is expected"),
         (r#"{"boost":1.2.3}"#, 10, "this is not a number"),
+        (r#"{"min":01}"#, 8, "this is not a number"),
+        (r#"{"min":-01.5}"#, 8, "this is not a number"),
+        (r#"{"min":1.}"#, 8, "this is not a number"),
+        (r#"{"min":-.5}"#, 8, "this is not a number"),
+        (r#"{"min":1e}"#, 8, "this is not a number"),
+        (r#"{"min":-}"#, 8, "this is not a number"),
         (r#"{"a":truth}"#, 6, "a JSON value is expected"),
         (r#"{"日":"\x"}"#, 7, "this escape is none of JSON's"),
         (r#"{"a":"\ud834x"}"#, 7, "this escape is none of JSON's"),
@@ -127,6 +145,7 @@ fn what_is_json_and_no_query_is_refused_where_it_is_wrong() {
         ),
         (r#"{"disjuncts":["a"]}"#, 15, "a query is an object, and this is a string"),
         (r#"{"disjuncts":[{"term":"a"}],"min":2}"#, 35, "2 must hold, and there are only 1"),
+        (r#"{"disjuncts":[],"min":0.5}"#, 23, "a whole number that is not negative"),
         (r#"{"disjuncts":[],"min":-1}"#, 23, "a whole number that is not negative"),
         (r#"{"must":{"foo":1}}"#, 9, "a query is expected"),
         (r#"{"ids":"a"}"#, 8, "an array of strings is expected"),
