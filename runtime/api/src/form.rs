@@ -4,6 +4,7 @@
 //! Where Go lets broken bytes pass, this does not: bytes that are not UTF-8 and bad `%` escapes are refused.
 
 use std::borrow::Cow;
+use std::num::{IntErrorKind, ParseIntError};
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -83,10 +84,17 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
-/// A whole number; `None` if it is not given or empty. `name` is for the sentence if it is neither.
+/// A whole number; `None` if it is not given or empty. `name` is for the sentence if it is none of these.
 pub(crate) fn integer(name: &str, text: Option<&str>) -> Result<Option<i64>, ApiError> {
     let number = text.filter(|text| !text.is_empty()).map(str::parse).transpose();
-    number.map_err(|_| ApiError::bad_request(format!("{name} is not a whole number")))
+    number.map_err(|error: ParseIntError| {
+        ApiError::bad_request(match error.kind() {
+            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => {
+                format!("{name} is out of range: it is a whole number from {} to {}", i64::MIN, i64::MAX)
+            }
+            _ => format!("{name} is not a whole number"),
+        })
+    })
 }
 
 /// A name and its value, borrowed from the text where nothing had to be decoded.

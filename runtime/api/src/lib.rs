@@ -6,11 +6,12 @@
 //!
 //! How it fits: `routes` names every path and sends it to a handler; `pushers`, `bulk`, `senders`, `deliveries` and
 //! `pushalls` hold the handlers, one short function an operation. A request is read by `path` (names in the path), `form`
-//! (Go's `req.Form`), `binding` (the form, multipart and JSON bodies of push and pushall, with `json` and `json_syntax` for
-//! the last, and `idempotency` for their key), `strict_json` (bodies of the routes that the Go program does not have, with
-//! `moment` for times) or `bulk_line` (a line of many); answers are written by `reply` and `error`. Before them all stand `counts`, `gate`, `limits` and
-//! [`auth`], in this order. [`openapi`] describes all of it for programs. Nothing here knows a store or a queue: all work is done by
-//! [`pusher_core::Service`].
+//! (Go's `req.Form`), `binding` (the form, multipart and JSON bodies of push and pushall, with `json` and `json_syntax`
+//! for the last, and `idempotency` for their key), `strict_json` (bodies of the routes that the Go program does not have,
+//! with `moment` for times) or `bulk_line` (a line of many); bodies that are no forms come from `raw`, which knows whether
+//! their signature covers them. Answers are written by `reply` and `error`. Before them all stand `counts`, `gate`,
+//! `limits` and [`auth`], in this order. [`openapi`] describes all of it for programs. Nothing here knows a store or a
+//! queue: all work is done by [`pusher_core::Service`].
 
 pub mod auth;
 mod binding;
