@@ -4,8 +4,9 @@ import json
 
 import schemathesis
 
-# Longest names in bytes of UTF-8. JSON Schema counts characters, so a schema cannot say it.
+# Longest names and contact fields in bytes of UTF-8. JSON Schema counts characters, so a schema cannot say it.
 LIMITS = {"pusher": 222, "sender": 180, "tag": 180, "name": 255}
+LIMITS |= dict.fromkeys(["email", "nickname", "phoneNumber"], 16384)
 NUMBERS = ["from", "size", "createdAt", "schedat"]
 
 

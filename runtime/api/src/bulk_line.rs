@@ -23,6 +23,7 @@ pub(crate) fn parse(line: &[u8], max_bytes: usize) -> Result<(PusherId, PusherFi
     let Line { id, email, nickname, phone_number, created_at, senders, tags } =
         serde_json::from_slice(line).map_err(|error| sentence(&error))?;
     let contact = ContactFields { email, nickname, phone_number, created_at };
+    let contact = contact.checked().map_err(|error| format!("the line is no pusher: {error}"))?;
     Ok((id, PusherFields { contact, senders: senders.map(|list| list.0), tags: tags.map(|list| list.0) }))
 }
 

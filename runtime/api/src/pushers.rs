@@ -103,7 +103,8 @@ pub(crate) async fn create(State(api): State<Arc<Api>>, request: Request) -> Res
     let id = PusherId::parse(id)?;
     let [_, email, nickname, phone_number, created_at] = form.intact()?;
     let created_at = integer("createdAt", created_at.as_deref())?;
-    api.service.create(id, ContactFields { email, nickname, phone_number, created_at }).await?;
+    let fields = ContactFields { email, nickname, phone_number, created_at }.checked()?;
+    api.service.create(id, fields).await?;
     Ok(reply::ok())
 }
 
@@ -152,7 +153,8 @@ pub(crate) async fn update(
     let form = Form::read(request, names, api.limits.body).await?.intact()?;
     let [email, nickname, phone_number, created_at] = form.map(|value| value.filter(|text| !text.is_empty()));
     let created_at = integer("createdAt", created_at.as_deref())?;
-    api.service.update(of.pusher, ContactFields { email, nickname, phone_number, created_at }).await?;
+    let fields = ContactFields { email, nickname, phone_number, created_at }.checked()?;
+    api.service.update(of.pusher, fields).await?;
     Ok(reply::ok())
 }
 

@@ -4,12 +4,15 @@
 use std::fmt;
 
 use crate::pusher::Pusher;
-use crate::words::{PusherId, SenderName, Tag};
+use crate::words::{PusherId, SenderName, Tag, WordError};
 
 /// Most channels that a recipient may have switched on. A push looks through them.
 pub const MAX_SENDERS: usize = 64;
 /// Most labels that a recipient may have. Each is an entry in an index.
 pub const MAX_TAGS: usize = 256;
+/// Longest e-mail address, nickname or phone number in bytes. 16 KiB: more than anybody has, and little enough that a
+/// recipient takes some 100 KiB at most and a page of a hundred of them some 11 MB.
+pub const MAX_CONTACT_BYTES: usize = 16 * 1024;
 
 /// The contact fields of a recipient; `None` leaves what is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +25,24 @@ pub struct ContactFields {
     pub phone_number: Option<String>,
     /// Unix seconds.
     pub created_at: Option<i64>,
+}
+
+impl ContactFields {
+    /// The same, if no text in it is longer than [`MAX_CONTACT_BYTES`]. What comes from outside passes here once; what a
+    /// store holds from before there was a limit stays as it is.
+    ///
+    /// # Errors
+    /// [`WordError::TooLong`] with the first that is.
+    pub fn checked(self) -> Result<Self, WordError> {
+        let texts = [("email", &self.email), ("nickname", &self.nickname), ("phoneNumber", &self.phone_number)];
+        for (word, text) in texts {
+            let len = text.as_ref().map_or(0, String::len);
+            if len > MAX_CONTACT_BYTES {
+                return Err(WordError::TooLong { word, len, max: MAX_CONTACT_BYTES });
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// All fields of a recipient; `None` leaves what is there.

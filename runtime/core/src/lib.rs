@@ -27,7 +27,9 @@ mod words;
 
 pub use accepted::Accepted;
 pub use audience::{Audience, MAX_TAG_EXPR_BYTES, TagExpr, TagExprError};
-pub use change::{Applied, Change, ContactFields, Limit, MAX_SENDERS, MAX_TAGS, PusherChange, PusherFields};
+pub use change::{
+    Applied, Change, ContactFields, Limit, MAX_CONTACT_BYTES, MAX_SENDERS, MAX_TAGS, PusherChange, PusherFields,
+};
 pub use cursor::{Cursor, CursorError};
 pub use delivery::{
     Attempt, Attempted, Delivery, DeliveryCursor, DeliveryCursorError, DeliveryEvent, DeliveryFilter, DeliveryLog,

@@ -145,14 +145,14 @@ pub(crate) struct CreateForm {
     /// The application's own id for the recipient: 1 to 222 bytes.
     #[schema(min_length = 1, max_length = 222, examples("lupino"))]
     pusher: String,
-    /// E-mail address.
-    #[schema(required = false)]
+    /// E-mail address, up to 16 KiB.
+    #[schema(required = false, max_length = 16384)]
     email: String,
-    /// Name to address the recipient by.
-    #[schema(required = false)]
+    /// Name to address the recipient by, up to 16 KiB.
+    #[schema(required = false, max_length = 16384)]
     nickname: String,
-    /// Telephone number.
-    #[schema(required = false, rename = "phoneNumber")]
+    /// Telephone number, up to 16 KiB.
+    #[schema(required = false, rename = "phoneNumber", max_length = 16384)]
     phone_number: String,
     /// When the recipient came to be, in Unix seconds. The list is newest first by it.
     #[schema(required = false, rename = "createdAt")]
@@ -162,14 +162,14 @@ pub(crate) struct CreateForm {
 /// Fields of a recipient to set; an empty one leaves what is there.
 #[derive(ToSchema)]
 pub(crate) struct UpdateForm {
-    /// E-mail address.
-    #[schema(required = false)]
+    /// E-mail address, up to 16 KiB.
+    #[schema(required = false, max_length = 16384)]
     email: String,
-    /// Name to address the recipient by.
-    #[schema(required = false)]
+    /// Name to address the recipient by, up to 16 KiB.
+    #[schema(required = false, max_length = 16384)]
     nickname: String,
-    /// Telephone number.
-    #[schema(required = false, rename = "phoneNumber")]
+    /// Telephone number, up to 16 KiB.
+    #[schema(required = false, rename = "phoneNumber", max_length = 16384)]
     phone_number: String,
     /// When the recipient came to be, in Unix seconds.
     #[schema(required = false, rename = "createdAt")]
@@ -280,12 +280,14 @@ pub(crate) struct BulkLine {
     /// The application's own id for the recipient: 1 to 222 bytes.
     #[schema(min_length = 1, max_length = 222)]
     id: String,
-    /// E-mail address.
+    /// E-mail address, up to 16 KiB.
+    #[schema(max_length = 16384)]
     email: Option<String>,
-    /// Name to address the recipient by.
+    /// Name to address the recipient by, up to 16 KiB.
+    #[schema(max_length = 16384)]
     nickname: Option<String>,
-    /// Telephone number.
-    #[schema(rename = "phoneNumber")]
+    /// Telephone number, up to 16 KiB.
+    #[schema(rename = "phoneNumber", max_length = 16384)]
     phone_number: Option<String>,
     /// When the recipient came to be, in Unix seconds.
     #[schema(rename = "createdAt")]

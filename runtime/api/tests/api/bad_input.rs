@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use pusher_core::{MAX_ID_BYTES, MAX_SENDER_BYTES, MAX_SENDERS, MAX_TAG_BYTES, MAX_TAGS};
+use pusher_core::{MAX_CONTACT_BYTES, MAX_ID_BYTES, MAX_SENDER_BYTES, MAX_SENDERS, MAX_TAG_BYTES, MAX_TAGS};
 
 use crate::bench::{Answer, Bench, FORM};
 
@@ -206,6 +206,28 @@ async fn a_multipart_file_is_no_field() {
     ];
     assert_eq!(bench.post("/pusher/sample/push", MULTIPART, body.concat()).await.status, 200);
     assert_eq!(bench.state().1[0].workload, "from the field");
+}
+
+#[tokio::test]
+async fn a_contact_field_has_a_limit_so_that_a_page_of_recipients_has_one() {
+    let bench = Bench::new().with_lupino().await;
+    let (longest, too_long) = ("x".repeat(MAX_CONTACT_BYTES), "x".repeat(MAX_CONTACT_BYTES + 1));
+    for name in ["email", "nickname", "phoneNumber"] {
+        let sentence = format!("{name} is 16385 bytes long; the limit is 16384");
+        for (target, rest) in [("/pusher/pushers/", "&pusher=new"), ("/pusher/pushers/lupino/", "")] {
+            let body = format!("{name}={too_long}{rest}");
+            assert_eq!(refused_post(&bench, 400, target, body).await, sentence, "{target}");
+        }
+        let before = bench.state();
+        let line = |text: &str| format!(r#"{{"id":"lupino","{name}":"{text}"}}"#);
+        let answer = bench.post("/pusher/pushers/_bulk", "", line(&too_long)).await;
+        assert!(answer.body.contains(&format!("the line is no pusher: {sentence}")), "{answer:?}");
+        assert_eq!(bench.state(), before, "{name}");
+        let answer = bench.post("/pusher/pushers/_bulk", "", line(&longest)).await;
+        assert!(answer.body.starts_with(r#"{"created":0,"changed":1"#), "{name}: {}", &answer.body[..80]);
+        let answer = bench.post("/pusher/pushers/", FORM, format!("pusher={name}&{name}={longest}")).await;
+        assert_eq!(answer.status, 200, "{name}");
+    }
 }
 
 #[tokio::test]
