@@ -1,4 +1,5 @@
-//! A worker whose rights the server takes away for a while: it comes back to work by itself, and what it has done is done.
+//! A worker whose rights the server takes away for a while: it comes back to work by itself, and what it has done is
+//! done.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod common;

@@ -3,14 +3,14 @@
 //! All clones of a [`Client`] share one connection, opened when it is first needed and again when it breaks. Requests
 //! are sent without waiting for the answers to those before, and matched to their answers by number; at most 1000 are
 //! unanswered at once, and further ones wait. At most 768 of them, and 64 MiB, are long ones ([`Client::run_job`],
-//! [`Client::dump`], [`Client::drop_func`]), so that short ones have room beside them. That is some less than the 1024 at
-//! which a server stops reading: an embedder's with a lower `max_requests` must not be asked for as many results at
+//! [`Client::dump`], [`Client::drop_func`]), so that short ones have room beside them. That is some less than the 1024
+//! at which a server stops reading: an embedder's with a lower `max_requests` must not be asked for as many results at
 //! once, or it does not answer PINGs meanwhile and is taken for dead.
 //!
 //! Every method is cancellation-safe: dropping its future stops the waiting and harms no other request. A request that
-//! was not sent by then is not sent; one that was may still have its effect. The server owes its answer all the same: when
-//! long requests that nobody waits for any more leave no room for another one, the client opens a new connection for
-//! everything new, and closes the old one when nobody waits on that.
+//! was not sent by then is not sent; one that was may still have its effect. The server owes its answer all the same:
+//! when long requests that nobody waits for any more leave no room for another one, the client opens a new connection
+//! for everything new, and closes the old one when nobody waits on that.
 
 mod chunks;
 mod driver;
@@ -84,8 +84,8 @@ impl Client {
         self.ask_one(Command::RemoveJob(key)).await.and_then(success)
     }
 
-    /// Deletes a func and all its jobs, unless a worker can do it. `Ok` either way: the protocol does not tell. The server
-    /// answers when all of them are gone, for which it has [`ClientOptions::patience`].
+    /// Deletes a func and all its jobs, unless a worker can do it. `Ok` either way: the protocol does not tell. The
+    /// server answers when all of them are gone, for which it has [`ClientOptions::patience`].
     ///
     /// # Errors
     /// See [`ClientError`].

@@ -215,8 +215,8 @@ impl Jobs {
         Some(key)
     }
 
-    /// The result, or an empty one for a result that is too large to be sent: the job is done all the same, and to say that
-    /// it failed would have it run again, to the same end.
+    /// The result, or an empty one for a result that is too large to be sent: the job is done all the same, and to say
+    /// that it failed would have it run again, to the same end.
     fn fitting(&self, key: &JobKey, result: Bytes) -> Bytes {
         let max = self.max_payload.saturating_sub(BESIDE_RESULT);
         if result.len() <= max {
@@ -227,8 +227,8 @@ impl Jobs {
             job = %key.name.escape_ascii(),
             bytes = result.len(),
             max,
-            "a result is too large to be sent, and whoever waits for it is given an empty one; raise the largest payload \
-             (WorkerOptions::max_payload, and the server's), or leave the result elsewhere and answer where it is"
+            "a result is too large to be sent, and whoever waits for it is given an empty one; raise the largest \
+             payload (WorkerOptions::max_payload and the server's), or keep results elsewhere and answer where they are"
         );
         Bytes::new()
     }

@@ -67,8 +67,8 @@ pub struct WorkerOptions {
     pub ping_interval: Duration,
     /// The longest wait between two tries to connect. Default 3 s; the first is 50 ms.
     pub max_backoff: Duration,
-    /// The largest payload sent and taken, in bytes. Default 16 MiB. Not more than the server's: that closes the connection
-    /// over a larger one.
+    /// The largest payload sent and taken, in bytes. Default 16 MiB. Not more than the server's: that closes the
+    /// connection over a larger one.
     pub max_payload: usize,
     /// Funcs to be registered with BROADCAST, besides those of [`Worker::new`]: every worker that has said so and has
     /// room gets each of their jobs, and the first that is done decides. Default none.

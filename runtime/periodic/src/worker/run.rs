@@ -232,9 +232,9 @@ impl Run {
         }
     }
 
-    /// Is the server there, and does it know what it is to know? It may have refused what it would take now; and one that
-    /// took rights away and gave them back has forgotten the funcs, without a word. All of this may be said twice: a
-    /// repeated func changes nothing, and a repeated GRAB is the same GRAB.
+    /// Is the server there, and does it know what it is to know? It may have refused what it would take now; and one
+    /// that took rights away and gave them back has forgotten the funcs, without a word. All of this may be said twice:
+    /// a repeated func changes nothing, and a repeated GRAB is the same GRAB.
     fn ask_again(&self, session: &mut Session) {
         session.request(Command::Ping);
         self.jobs.say_refused(session);
