@@ -88,7 +88,11 @@ fn the_attempt_with_which_its_job_ends_is_the_last_whatever_clocks_and_numbers_s
     for reported in [dead(), Reported::Delivered] {
         let DeliveryEvent::Attempted(last) = tried(1, 50, reported.clone()) else { unreachable!() };
         let told = DeliveryEvent::Attempted(last.clone());
-        assert_eq!(state(&[&before[..], &[told.clone()]].concat()), DeliveryState::Waiting, "it seems late");
+        assert_eq!(
+            state(&[&before[..], std::slice::from_ref(&told)].concat()),
+            DeliveryState::Waiting,
+            "it seems late"
+        );
         let concluded = DeliveryEvent::Concluded(last);
         for events in [vec![concluded.clone()], vec![told, concluded.clone(), concluded]] {
             let end = live(&[&before[..], &events].concat()).unwrap();

@@ -296,6 +296,20 @@ async fn the_number_of_a_pushall_that_is_forgotten_is_not_given_again() {
     assert_eq!(the_pushall(&store).await.counts, expected);
 }
 
+/// As if the keys from 1 on had come a day ago.
+fn were_asked_long_ago(store: &Store, keys: u8) {
+    let tables = &store.opened().tables;
+    let mut txn = store.opened().env.write_txn().unwrap();
+    tables.request_times.clear(&mut txn).unwrap();
+    for key in 1..=keys {
+        let number = u64::from(key);
+        let value = [&[1; 32][..], &number.to_be_bytes()].concat();
+        tables.requests.put(&mut txn, &[key; 32], &value).unwrap();
+        tables.request_times.put(&mut txn, &number, &[key; 32]).unwrap();
+    }
+    txn.commit().unwrap();
+}
+
 /// Nobody may have pruned meanwhile.
 #[tokio::test]
 async fn a_key_of_a_request_is_free_again_after_a_day_and_old_ones_go_when_others_come() {
@@ -312,16 +326,7 @@ async fn a_key_of_a_request_is_free_again_after_a_day_and_old_ones_go_when_other
         ask(key, 1).await.unwrap();
     }
     assert!(matches!(ask(1, 2).await, Err(StoreError::Refused(_))));
-    // As if it had been a day ago.
-    let mut txn = store.opened().env.write_txn().unwrap();
-    tables.request_times.clear(&mut txn).unwrap();
-    for key in 1..=3_u8 {
-        let number = u64::from(key);
-        let value = [&[1; 32][..], &number.to_be_bytes()].concat();
-        tables.requests.put(&mut txn, &[key; 32], &value).unwrap();
-        tables.request_times.put(&mut txn, &number, &[key; 32]).unwrap();
-    }
-    txn.commit().unwrap();
+    were_asked_long_ago(&store, 3);
     ask(1, 2).await.unwrap();
     assert_eq!(kept(), (2, 2), "two that were old are gone, and there is a new one");
     ask(4, 1).await.unwrap();
