@@ -112,7 +112,7 @@ async fn a_worker_whose_rights_come_back_has_its_answers_heard_and_takes_jobs_ag
     let gated = work(server.endpoint.clone(), &["f"]);
     server.submit(job("f", "done meanwhile")).await;
     eventually(async || gated.runs() == 1).await;
-    strict.says("");
+    strict.says("worker another x f\n");
     eventually(async || !strict.knows_press().await).await;
     gated.gate.add_permits(1);
     tokio::time::sleep(A_WHILE).await;
