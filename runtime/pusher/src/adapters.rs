@@ -5,8 +5,7 @@ use bytes::Bytes;
 use periodic::{Handle, SubmitError};
 use pusher_client::{Client, ClientError, ReportBatch};
 use pusher_core::{
-    Delivery, DeliveryEvent, DeliveryLog, DeliveryState, JobKey, JobName, NewJob, Note, Queue, QueueError, Report,
-    SenderName,
+    Delivery, DeliveryEvent, DeliveryLog, JobKey, JobName, NewJob, Note, Queue, QueueError, Report, SenderName,
 };
 use pusher_worker::{ReportError, ReportSink, Reports};
 use std::sync::Arc;
@@ -129,26 +128,9 @@ impl ApiReports {
     }
 }
 
-/// When the message was tried first in the life that it has now, of what is known under its name: one that was redriven
-/// has the attempts of the lives before, and is as old as one that was just pushed.
+/// When the message was tried first in the life that it has now, of what is known under its name.
 fn first_of(found: &[Delivery], sender: &SenderName) -> Option<i64> {
-    let delivery = found.iter().find(|delivery| delivery.sender == *sender)?;
-    let attempts = &delivery.attempts;
-    if delivery.state == DeliveryState::Accepted {
-        // All of them are of lives before.
-        return None;
-    }
-    let begins = |at: &usize| *at == 0 || attempts[*at].number == 1 || attempts[*at].number < attempts[*at - 1].number;
-    let first = (0..attempts.len()).rev().find(begins)?;
-    // Of many attempts the very first is kept and the last ones. With more of them than the last one's number says, that
-    // first one is of another life.
-    if let [kept, next, .., last] = &attempts[first..]
-        && next.number > kept.number + 1
-        && delivery.tries > last.number
-    {
-        return Some(next.at);
-    }
-    Some(attempts[first].at)
+    found.iter().find(|delivery| delivery.sender == *sender)?.tried_since()
 }
 
 /// How long an API server has to say when a message was tried first; after that its age is not known.
@@ -182,48 +164,4 @@ fn embedded_error(error: SubmitError) -> QueueError {
 #[expect(clippy::needless_pass_by_value, reason = "as map_err wants it")]
 fn remote_error(error: periodic::ClientError) -> QueueError {
     QueueError::Unavailable(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use pusher_core::{Attempt, PusherId, SendEnd};
-
-    use super::*;
-
-    const SENDER: &str = "sample";
-
-    /// A delivery with these attempts, as their numbers and times.
-    fn delivery(state: DeliveryState, tries: u32, attempts: &[(u32, i64)]) -> Delivery {
-        let name = JobName::for_push(&PusherId::parse("lupino").unwrap(), "data");
-        let attempt = |&(number, at)| {
-            let end = SendEnd::Temporary;
-            Attempt { number, at, took_ms: 1, version: None, end, status: None, message: None }
-        };
-        let attempts = attempts.iter().map(attempt).collect();
-        let new = Delivery::accepted(&SenderName::parse(SENDER).unwrap(), &name, 0, 0).unwrap();
-        Delivery { state, tries, attempts, ..new }
-    }
-
-    #[test]
-    fn the_age_of_a_message_counts_from_the_first_attempt_since_it_was_redriven() {
-        use DeliveryState::{Accepted, Waiting};
-        let many: Vec<_> =
-            std::iter::once((1, 10)).chain((6..=20).map(|number| (number, 100 + i64::from(number)))).collect();
-        for (state, tries, attempts, first) in [
-            (Waiting, 1, &[(1, 10)][..], Some(10)),
-            (Waiting, 3, &[(1, 10), (2, 20), (3, 30)], Some(10)),
-            // Told of the third alone.
-            (Waiting, 1, &[(3, 30)], Some(30)),
-            (Waiting, 4, &[(1, 10), (2, 20), (1, 50), (2, 60)], Some(50)),
-            (Waiting, 2, &[(1, 10), (1, 50)], Some(50)),
-            (Waiting, 3, &[(1, 10), (2, 20), (2, 60)], Some(10)),
-            (Accepted, 2, &[(1, 10), (2, 20)], None),
-            (Waiting, 0, &[], None),
-            (Waiting, 20, &many, Some(10)),
-            (Waiting, 29, &many, Some(106)),
-        ] {
-            let sender = SenderName::parse(SENDER).unwrap();
-            assert_eq!(first_of(&[delivery(state, tries, attempts)], &sender), first, "{state} {attempts:?}");
-        }
-    }
 }

@@ -218,6 +218,29 @@ impl Delivery {
         })
     }
 
+    /// When it was tried first in the life that it has now, in Unix milliseconds: one that was redriven has the attempts of
+    /// the lives before, and is as old as one that was just pushed.
+    #[must_use]
+    pub fn tried_since(&self) -> Option<i64> {
+        if self.state == DeliveryState::Accepted {
+            // All of them are of lives before.
+            return None;
+        }
+        let attempts = &self.attempts;
+        let begins =
+            |at: &usize| *at == 0 || attempts[*at].number == 1 || attempts[*at].number < attempts[*at - 1].number;
+        let first = (0..attempts.len()).rev().find(begins)?;
+        // Of many attempts the very first is kept and the last ones. With more of them than the last one's number says,
+        // that first one is of another life.
+        if let [kept, next, .., last] = &attempts[first..]
+            && next.number > kept.number + 1
+            && self.tries > last.number
+        {
+            return Some(next.at);
+        }
+        Some(attempts[first].at)
+    }
+
     /// Is the attempt known already?
     fn has(&self, attempt: &Attempt) -> bool {
         self.attempts.iter().any(|known| (known.number, known.at) == (attempt.number, attempt.at))

@@ -14,10 +14,12 @@ fn accepted() -> DeliveryEvent {
     DeliveryEvent::Accepted { sender: sender(), name: name(), due_at: 2, pushall: None, tag: None, data: None }
 }
 
+fn attempt(number: u32, at: i64) -> Attempt {
+    Attempt { number, at, took_ms: 1, version: None, end: SendEnd::Temporary, status: None, message: None }
+}
+
 fn tried(number: u32, at: i64, reported: Reported) -> DeliveryEvent {
-    let attempt =
-        Attempt { number, at, took_ms: 1, version: None, end: SendEnd::Temporary, status: None, message: None };
-    DeliveryEvent::Attempted(Report { sender: sender(), name: name(), attempt, reported })
+    DeliveryEvent::Attempted(Report { sender: sender(), name: name(), attempt: attempt(number, at), reported })
 }
 
 fn waiting(due_at: i64) -> Reported {
@@ -179,5 +181,29 @@ fn a_cursor_reads_as_it_was_written_and_nothing_else_is_one() {
     assert_eq!(cursor.to_string().parse(), Ok(cursor));
     for text in ["", "123456789abcdef", "123456789ABCDEF0", "+23456789abcdef0", "123456789abcdef01"] {
         assert!(text.parse::<DeliveryCursor>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn the_age_of_a_message_counts_from_the_first_attempt_since_it_was_redriven() {
+    use DeliveryState::{Accepted, Waiting};
+    let many: Vec<_> =
+        std::iter::once((1, 10)).chain((6..=20).map(|number| (number, 100 + i64::from(number)))).collect();
+    for (state, tries, attempts, first) in [
+        (Waiting, 1, &[(1, 10)][..], Some(10)),
+        (Waiting, 3, &[(1, 10), (2, 20), (3, 30)], Some(10)),
+        // Told of the third alone.
+        (Waiting, 1, &[(3, 30)], Some(30)),
+        (Waiting, 4, &[(1, 10), (2, 20), (1, 50), (2, 60)], Some(50)),
+        (Waiting, 2, &[(1, 10), (1, 50)], Some(50)),
+        (Waiting, 3, &[(1, 10), (2, 20), (2, 60)], Some(10)),
+        (Accepted, 2, &[(1, 10), (2, 20)], None),
+        (Waiting, 0, &[], None),
+        (Waiting, 20, &many, Some(10)),
+        (Waiting, 29, &many, Some(106)),
+    ] {
+        let attempts: Vec<_> = attempts.iter().map(|(number, at)| attempt(*number, *at)).collect();
+        let delivery = Delivery { state, tries, attempts, ..live(&[accepted()]).unwrap() };
+        assert_eq!(delivery.tried_since(), first, "{state} {:?}", delivery.attempts);
     }
 }

@@ -117,7 +117,25 @@ impl Scheduler {
     /// A connection's stream has ended: it says nothing more. It may listen all the same, as one does that sends its requests
     /// and closes its half: those that the store works on are still answered. What it has, waits for or can do is over.
     pub(super) fn peer_ended(&mut self, conn: ConnId) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        self.let_go(conn);
+        if self.peers.get(&conn).is_some_and(|peer| peer.requests == 0) {
+            self.close_peer(conn, "its stream ended");
+        }
+    }
+
+    /// Forgets a connection. Answers that are on their way to it are still written; its jobs are ready again at once.
+    pub(super) fn close_peer(&mut self, conn: ConnId, reason: &str) {
+        let leases = self.let_go(conn);
+        let Some(mut peer) = self.peers.remove(&conn) else { return };
+        debug!(conn, reason, leases, "connection closed");
+        if !peer.outgoing.is_empty() {
+            peer.outbox.send(std::mem::take(&mut peer.outgoing), peer.unsent, usize::MAX);
+        }
+    }
+
+    /// Takes from a connection what it has, waits for and can do. How many jobs it had.
+    fn let_go(&mut self, conn: ConnId) -> usize {
+        let Some(peer) = self.peers.get_mut(&conn) else { return 0 };
         let (waits, leases) = (std::mem::take(&mut peer.waits), std::mem::take(&mut peer.leases));
         let (funcs, grabs) = (std::mem::take(&mut peer.funcs), std::mem::take(&mut peer.grabs));
         (peer.leaving, peer.streams) = (true, 0);
@@ -127,33 +145,14 @@ impl Scheduler {
         for func in funcs {
             self.funcs[func].workers.retain(|worker| *worker != conn);
         }
-        let unanswered = self.stop_waiting(conn, waits);
+        let (unanswered, count) = (self.stop_waiting(conn, waits), leases.len());
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.requests -= unanswered;
+        }
         for seq in leases {
             self.holder_lost(seq, conn);
         }
-        if let Some(peer) = self.peers.get_mut(&conn) {
-            peer.requests -= unanswered;
-            if peer.requests == 0 {
-                self.close_peer(conn, "its stream ended");
-            }
-        }
-    }
-
-    /// Forgets a connection. Answers that are on their way to it are still written; its jobs are ready again at once.
-    pub(super) fn close_peer(&mut self, conn: ConnId, reason: &str) {
-        let Some(mut peer) = self.peers.remove(&conn) else { return };
-        debug!(conn, reason, leases = peer.leases.len(), "connection closed");
-        if !peer.outgoing.is_empty() {
-            peer.outbox.send(std::mem::take(&mut peer.outgoing), peer.unsent, usize::MAX);
-        }
-        self.open_grabs -= peer.grabs.len();
-        for func in &peer.funcs {
-            self.funcs[*func].workers.retain(|worker| *worker != conn);
-        }
-        self.stop_waiting(conn, peer.waits);
-        for seq in peer.leases {
-            self.holder_lost(seq, conn);
-        }
+        count
     }
 
     /// A connection that was full is not any more: it may have jobs again.
